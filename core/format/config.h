@@ -1,0 +1,103 @@
+#ifndef HXS_FORMAT_CONFIG_H
+#define HXS_FORMAT_CONFIG_H
+
+/*
+ * The configuration (CONTRACT.md, section 7) as a model: from hxsnap.json,
+ * or from a .env.ENV file. No I/O: store/settings finds and reads the files.
+ */
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum hxs_source_kind {
+	HXS_SOURCE_DIRECTORY,
+	HXS_SOURCE_SQLITE,
+	HXS_SOURCE_POSTGRES,
+	HXS_SOURCE_COMMAND,
+};
+
+struct hxs_config_source {
+	char *name;
+	enum hxs_source_kind kind;
+	char *path; /* directory, sqlite: absolute; else NULL */
+	char **exclude; /* patterns, fnmatch(3) */
+	size_t exclude_count;
+	bool sqlite_raw; /* copy databases byte by byte */
+};
+
+struct hxs_config_setting {
+	char *name, *value; /* value NULL: not set anywhere */
+};
+
+struct hxs_config_env {
+	char *name;
+	bool confirm;
+	struct hxs_config_source *sources; /* sorted by name */
+	size_t source_count;
+	struct hxs_config_setting *settings; /* sorted, none that is secret */
+	size_t setting_count;
+};
+
+struct hxs_config {
+	char *file; /* where it came from, for messages */
+	char *store; /* absolute */
+	bool from_env_file; /* the store is the project's own ./data */
+	struct hxs_config_env *envs; /* sorted by name */
+	size_t env_count;
+};
+
+void hxs_config_free(struct hxs_config *c);
+HXS_AUTO_DEFINE(config, struct hxs_config *, hxs_config_free)
+
+/*
+ * Parse hxsnap.json. Relative paths ("store", "path") count from @base, the
+ * absolute directory of the file; "~" and "$" are not expanded and refused
+ * at a path's beginning, as are ".." components and empty paths. Unknown
+ * keys, wrong types, impossible values, two sources of one path or one
+ * inside the other, a source inside the store or around it, a name that is
+ * none: -HXS_EUSAGE naming the key's path. Keys of section 7 whose work
+ * comes later (hooks, retention, objectives) are checked and kept out of the
+ * model. @file is for messages.
+ */
+HXS_MUST_CHECK
+int hxs_config_parse(const char *text, size_t len, const char *file,
+		     const char *base, struct hxs_config **out,
+		     struct hxs_err *err);
+
+/*
+ * Parse a .env.ENV file into a configuration of the one environment @env:
+ * sources "events" (EVENT_STORE_PATH) and "projections"
+ * (PROJECTIONS_DB_PATH), both of kind directory here (a directory source may
+ * be a single file), store ./data below @base, @confirm for "live". Lines are
+ * KEY=VALUE with optional "export ", quotes and # comments; a line that is
+ * none of these is refused by number. At least one of the two must be set.
+ * BACKUP_ROOT is taken as a setting only. Settings: the three names above and
+ * API_HOST, API_PORT, LOG_LEVEL, ENV, as far as set.
+ */
+HXS_MUST_CHECK
+int hxs_config_parse_env(const char *text, size_t len, const char *file,
+			 const char *base, const char *env,
+			 struct hxs_config **out, struct hxs_err *err);
+
+/*
+ * The value of @key in the text of a .env file: 1 with *@value the caller's,
+ * 0 when not there, -HXS_EUSAGE naming the line, -ENOMEM.
+ */
+HXS_MUST_CHECK
+int hxs_config_env_value(const char *text, size_t len, const char *file,
+			 const char *key, char **value, struct hxs_err *err);
+
+/* Whether a name says secret: KEY, TOKEN, SECRET, PASSWORD, ... any case. */
+bool hxs_config_is_secret(const char *name);
+
+/* The environment named so, or NULL. */
+const struct hxs_config_env *hxs_config_env(const struct hxs_config *c,
+					    const char *name);
+
+/* "directory" and so on. */
+const char *hxs_config_kind_name(enum hxs_source_kind kind);
+
+#endif
