@@ -1,0 +1,51 @@
+#ifndef HXS_STORE_RESULT_H
+#define HXS_STORE_RESULT_H
+
+/*
+ * What the last full verify of a snapshot found, kept in
+ * STORE/.hxsnap/verify/{backups,rollbacks}/ENV/ID.json, and pins in
+ * STORE/.hxsnap/pins/{backups,rollbacks}/ENV/ID.
+ *
+ * A result speaks of the bytes that had manifest digest @manifest. A damaged
+ * or unreadable result file counts as none.
+ */
+#include "base/digest.h"
+#include "base/err.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hxs_result {
+	bool passed;
+	int64_t when; /* seconds, UTC, when it ended */
+	struct hxs_digest manifest; /* digest of manifest.sha256 */
+	uint64_t files, bytes, faults;
+	char first_fault[512]; /* shown text, or "" */
+};
+
+/* Durable. */
+HXS_MUST_CHECK
+int hxs_result_save(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		    const char *id, const struct hxs_result *r,
+		    struct hxs_err *err);
+
+/* 1 with *@out filled, 0 when there is none. */
+int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
+		    const char *env, const char *id, struct hxs_result *out);
+
+/*
+ * The newest backup of @env whose result says passed: 1 with @id filled, 0
+ * when there is none, or -errno.
+ */
+int hxs_result_latest(const struct hxs_store *s, const char *env,
+		      char id[HXS_ID_LEN + 1]);
+
+/* Keep a snapshot for ever; and whether it is kept. */
+HXS_MUST_CHECK
+int hxs_result_pin(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		   const char *id, struct hxs_err *err);
+bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
+			  const char *env, const char *id);
+
+#endif

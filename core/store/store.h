@@ -1,0 +1,128 @@
+#ifndef HXS_STORE_STORE_H
+#define HXS_STORE_STORE_H
+
+/*
+ * The store: the directory tree of CONTRACT.md, section 2. Finding, listing,
+ * staging, publishing.
+ *
+ * A directory is a store if it holds a directory "backups", "rollbacks" or
+ * ".hxsnap". Everything below is reached through its handle; nothing that a
+ * store contains can lead out of it.
+ */
+#include "base/err.h"
+#include "format/index.h"
+#include "format/ref.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct hxs_store;
+
+/*
+ * Open the store at @path (relative to the current directory, links in the
+ * operator's own path are followed). -HXS_ENOSUCH when nothing is there,
+ * -HXS_EUSAGE "not a store" for anything else, such as an empty mount point:
+ * it is never made into one.
+ */
+HXS_MUST_CHECK
+int hxs_store_open(const char *path, struct hxs_store **out,
+		   struct hxs_err *err);
+
+/*
+ * Make @path a store: backups/ and .hxsnap/ in it. A missing last component
+ * is created (0755). An existing directory must be empty but for lost+found,
+ * unless @in_use allows other files in it. A store already there is success.
+ */
+HXS_MUST_CHECK
+int hxs_store_init(const char *path, bool in_use, struct hxs_err *err);
+
+void hxs_store_close(struct hxs_store *s);
+HXS_AUTO_DEFINE(store, struct hxs_store *, hxs_store_close)
+
+int hxs_store_fd(const struct hxs_store *s); /* its directory; borrowed */
+const char *hxs_store_path(const struct hxs_store *s); /* absolute; borrowed */
+
+/* "backups" or "rollbacks". */
+const char *hxs_store_area(enum hxs_kind kind);
+
+/* Sorted lists of names; free with hxs_names_free(). */
+struct hxs_names {
+	char **name;
+	size_t count;
+};
+void hxs_names_release(struct hxs_names *n);
+#define HXS_AUTO_NAMES __attribute__((cleanup(hxs_names_release)))
+
+/* Environments that have a directory in backups or rollbacks. */
+HXS_MUST_CHECK
+int hxs_store_envs(const struct hxs_store *s, struct hxs_names *out,
+		   struct hxs_err *err);
+
+/*
+ * The ids of @env's snapshots, oldest first: directories (not links) whose
+ * name is an id. Whether they are whole is another question. An environment
+ * that is not there has none.
+ */
+HXS_MUST_CHECK
+int hxs_store_ids(const struct hxs_store *s, enum hxs_kind kind,
+		  const char *env, struct hxs_names *out, struct hxs_err *err);
+
+/* A handle on a snapshot's directory; -HXS_ENOSUCH. */
+HXS_MUST_CHECK
+int hxs_store_open_dir(const struct hxs_store *s, enum hxs_kind kind,
+		       const char *env, const char *id, int *fd,
+		       struct hxs_err *err);
+
+/*
+ * What snapshot @ref means now. -HXS_ENOSUCH (no such environment, snapshot;
+ * none verified; none as old as that), -HXS_EUSAGE for an ambiguous prefix
+ * or a reference that is an environment alone.
+ */
+HXS_MUST_CHECK
+int hxs_store_resolve(const struct hxs_store *s, const struct hxs_ref *ref,
+		      char id[HXS_ID_LEN + 1], struct hxs_err *err);
+
+/*
+ * A snapshot under construction: a dot-named directory, mode 0700, beside its
+ * final place. The caller holds the environment's lock.
+ */
+struct hxs_staging {
+	struct hxs_store *store; /* borrowed */
+	enum hxs_kind kind;
+	char env[HXS_ENV_MAX + 1];
+	char id[HXS_ID_LEN + 1];
+	int area_fd; /* backups/ENV */
+	int fd; /* the staging directory itself */
+	char name[64]; /* its name in area_fd */
+	bool published;
+};
+
+/*
+ * Begin one. Its id is the present second, or the second after the newest
+ * snapshot's if that is later (waits for it; refuses with -HXS_EBUSY and a
+ * hint when that lies more than a minute ahead: the clock was set back).
+ */
+HXS_MUST_CHECK
+int hxs_staging_begin(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		      struct hxs_staging *out, struct hxs_err *err);
+
+/*
+ * Make everything in it durable, give the directory mode @mode, rename it to
+ * its id, make that durable. After success it is a snapshot.
+ */
+HXS_MUST_CHECK
+int hxs_staging_publish(struct hxs_staging *st, mode_t mode,
+			struct hxs_err *err);
+
+/* Close it; what was not published is removed. Safe to call twice. */
+void hxs_staging_release(struct hxs_staging *st);
+
+/*
+ * Remove what crashed creates left of @env. The caller holds its lock.
+ * @removed counts them.
+ */
+HXS_MUST_CHECK
+int hxs_staging_sweep(struct hxs_store *s, const char *env, unsigned *removed,
+		      struct hxs_err *err);
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef HXS_VERBS_CREATE_H
+#define HXS_VERBS_CREATE_H
+
+/* Making a backup. */
+#include "base/err.h"
+#include "format/config.h"
+#include "store/store.h"
+#include "verbs/progress.h"
+
+struct hxs_create_opts {
+	const struct hxs_config *config;
+	const char *env;
+	const char *const *tags;
+	size_t tag_count;
+	bool keep; /* pin it */
+	bool full; /* read everything, link nothing */
+	bool allow_shrink; /* accept empty or much smaller sources */
+	unsigned threads; /* 0: by the number of processors */
+	const char *tool_version;
+	const struct hxs_listener *listener; /* may be NULL */
+};
+
+struct hxs_create_report {
+	char id[HXS_ID_LEN + 1];
+	uint64_t files, bytes; /* in the snapshot */
+	uint64_t linked_files, linked_bytes; /* of these: linked, not read */
+	double seconds;
+	unsigned warnings;
+};
+
+/*
+ * Capture all sources of the environment into one new snapshot of @s.
+ *
+ * Either the snapshot is complete, durable and published, or nothing that
+ * looks like one is there. -HXS_ENOSUCH (no such environment), -HXS_EBUSY,
+ * -HXS_EDENIED with "refused" in the message (empty or shrunken source
+ * without allow_shrink; source and store inside one another), -ECANCELED,
+ * -errno. Every message ends by saying that no snapshot was made.
+ */
+HXS_MUST_CHECK
+int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,
+	       struct hxs_create_report *out, struct hxs_err *err);
+
+#endif
