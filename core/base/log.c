@@ -49,7 +49,7 @@ static void replace_controls(char *s)
 			s[i++] = '?';
 			continue;
 		}
-		if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+		if (hxs_utf8_is_control(cp))
 			memset(s + i, '?', n);
 		i += n;
 	}

@@ -66,17 +66,6 @@ bool hxs_path_is_name(const char *s)
 	return i > 0;
 }
 
-/*
- * C0, DEL and C1, and what makes a terminal show other text than it was
- * given: line separators and the marks that turn the writing direction.
- */
-static bool acts(uint32_t cp)
-{
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x61c ||
-	       cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
-	       (cp >= 0x2066 && cp <= 0x2069);
-}
-
 static int show_byte(struct hxs_buf *out, unsigned char c)
 {
 	switch (c) {
@@ -105,7 +94,7 @@ static size_t plain_prefix(const char *s, size_t len, size_t *n)
 			*n = 1;
 			return i;
 		}
-		if (cp == '\\' || acts(cp))
+		if (cp == '\\' || hxs_utf8_is_control(cp))
 			return i;
 		i += *n;
 	}

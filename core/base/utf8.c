@@ -40,3 +40,10 @@ size_t hxs_utf8_char(const char *s, size_t len, uint32_t *cp)
 		*cp = c;
 	return n;
 }
+
+bool hxs_utf8_is_control(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x61c ||
+	       cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
+	       (cp >= 0x2066 && cp <= 0x2069);
+}

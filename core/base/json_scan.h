@@ -1,0 +1,35 @@
+#ifndef HXS_BASE_JSON_SCAN_H
+#define HXS_BASE_JSON_SCAN_H
+
+/*
+ * The grammar, checked before cJSON sees a byte: cJSON is lenient (numbers
+ * like 01, blanks that are none, strings cut at "\u0000") and does not say
+ * where. Also the place of each value, for messages. Private to json*.c.
+ */
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct hxs_json_place {
+	uint32_t line, column; /* from 1; a column is a character */
+};
+
+struct hxs_json_scan {
+	/*
+	 * Of each value in document order, a container before what it holds.
+	 * The place of a member is that of its key.
+	 */
+	struct hxs_json_place *places;
+	size_t count, cap;
+};
+
+/*
+ * Check @text: RFC 8259 and the limits of json.h. On success *@out holds the
+ * places, to be given back with hxs_json_scan_release().
+ */
+HXS_MUST_CHECK
+int hxs_json_scan(const char *text, size_t len, struct hxs_json_scan *out,
+		  struct hxs_err *err);
+void hxs_json_scan_release(struct hxs_json_scan *s);
+
+#endif

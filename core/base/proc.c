@@ -1,0 +1,271 @@
+/*
+ * A child in its own process group. It has ended when the process we started
+ * has: a program that it left running in the background may go on, and may
+ * hold the pipe, so the end of the output is not waited for. What a time
+ * limit or too much output ends, it ends for the whole group.
+ */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define NO_PIDFD_POLL_MS 20 /* how often to look where pidfd is missing */
+
+struct child {
+	pid_t pid;
+	int pidfd; /* readable when it has ended; or -1 */
+	int out; /* its standard output; or -1 */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	/* Not the injectable clock: the child lives in real time. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* A pipe whose ends are none of the three standard descriptors. */
+static int make_pipe(int *rd, int *wr)
+{
+	int raw[2], e;
+
+	if (pipe2(raw, O_CLOEXEC) < 0)
+		return -errno;
+	*rd = fcntl(raw[0], F_DUPFD_CLOEXEC, 3);
+	*wr = *rd < 0 ? -1 : fcntl(raw[1], F_DUPFD_CLOEXEC, 3);
+	e = errno;
+	(void)close(raw[0]); /* nothing was written through it */
+	(void)close(raw[1]);
+	if (*wr < 0)
+		return -e;
+	if (fcntl(*rd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+static int describe_files(posix_spawn_file_actions_t *fa,
+			  const struct hxs_proc_opts *opts, int out)
+{
+	int r;
+
+	r = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
+	if (r == 0 && out >= 0)
+		r = posix_spawn_file_actions_adddup2(fa, out, 1);
+	else if (r == 0)
+		r = posix_spawn_file_actions_addopen(fa, 1, "/dev/null",
+						     O_WRONLY, 0);
+	if (r == 0)
+		r = posix_spawn_file_actions_addopen(fa, 2, "/dev/null",
+						     O_WRONLY, 0);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(fa, 3);
+	if (r == 0 && opts->cwd)
+		r = posix_spawn_file_actions_addchdir_np(fa, opts->cwd);
+	return -r;
+}
+
+/* Its own group, no signal blocked or ignored, whatever this thread has. */
+static int describe_signals(posix_spawnattr_t *attr)
+{
+	sigset_t none, all;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	r = posix_spawnattr_setpgroup(attr, 0);
+	if (r == 0)
+		r = posix_spawnattr_setsigmask(attr, &none);
+	if (r == 0)
+		r = posix_spawnattr_setsigdefault(attr, &all);
+	if (r == 0)
+		r = posix_spawnattr_setflags(attr,
+					     POSIX_SPAWN_SETPGROUP |
+						     POSIX_SPAWN_SETSIGMASK |
+						     POSIX_SPAWN_SETSIGDEF);
+	return -r;
+}
+
+static int spawn(const struct hxs_proc_opts *opts, int out, pid_t *pid)
+{
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
+	int r;
+
+	r = -posix_spawn_file_actions_init(&fa);
+	if (r < 0)
+		return r;
+	r = -posix_spawnattr_init(&attr);
+	if (r == 0) {
+		r = describe_files(&fa, opts, out);
+		if (r == 0)
+			r = describe_signals(&attr);
+		if (r == 0)
+			r = -posix_spawnp(pid, opts->argv[0], &fa, &attr,
+					  (char *const *)opts->argv, environ);
+		(void)posix_spawnattr_destroy(&attr); /* cannot fail */
+	}
+	(void)posix_spawn_file_actions_destroy(&fa); /* cannot fail */
+	return r;
+}
+
+/* 1 if the child has ended (it is not reaped yet), 0 if not, or -errno. */
+static int has_ended(const struct child *c)
+{
+	siginfo_t info = { .si_pid = 0 };
+	int r;
+
+	do
+		r = waitid(P_PID, (id_t)c->pid, &info,
+			   WEXITED | WNOHANG | WNOWAIT);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : info.si_pid != 0;
+}
+
+/* Read what is there. Closes c->out at its end. */
+static int take_output(struct child *c, const struct hxs_proc_opts *opts,
+		       size_t before, struct hxs_buf *out)
+{
+	char chunk[16384];
+	ssize_t n;
+	int r;
+
+	while (c->out >= 0) {
+		n = read(c->out, chunk, sizeof(chunk));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0) {
+			(void)close(HXS_STEAL_FD(c->out)); /* only read */
+			break;
+		}
+		if ((size_t)n > opts->max_output - (out->len - before))
+			return -EFBIG;
+		r = hxs_buf_append(out, chunk, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Wait for output or the end, at most until @deadline (0: for ever). */
+static int wait_for_news(const struct child *c, int64_t deadline)
+{
+	struct pollfd fds[2] = {
+		{ .fd = c->pidfd, .events = POLLIN },
+		{ .fd = c->out, .events = POLLIN },
+	};
+	int64_t left = -1;
+
+	if (deadline) {
+		left = deadline - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+	}
+	if (c->pidfd < 0 && (left < 0 || left > NO_PIDFD_POLL_MS))
+		left = NO_PIDFD_POLL_MS;
+	if (left > 60 * 1000)
+		left = 60 * 1000;
+	if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+/* Until the child has ended and what it wrote is read. */
+static int follow(struct child *c, const struct hxs_proc_opts *opts,
+		  struct hxs_buf *out)
+{
+	int64_t deadline = opts->timeout_ms ? now_ms() + opts->timeout_ms : 0;
+	size_t before = out ? out->len : 0;
+	int r, ended;
+
+	for (;;) {
+		/* First this, then the output: what it wrote is there. */
+		ended = has_ended(c);
+		if (ended < 0)
+			return ended;
+		r = take_output(c, opts, before, out);
+		if (r < 0 || ended)
+			return r;
+		r = wait_for_news(c, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* End it if it has not ended, with its group, and let no zombie stay. */
+static int reap(const struct child *c, bool stop, int *status)
+{
+	int ws;
+	pid_t r;
+
+	if (stop) {
+		/* Both may be gone already; it may also have left its group. */
+		(void)kill(-c->pid, SIGKILL);
+		(void)kill(c->pid, SIGKILL);
+	}
+	do
+		r = waitpid(c->pid, &ws, 0);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	*status = WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
+	return 0;
+}
+
+static int say_why(const struct hxs_proc_opts *opts, int r, struct hxs_err *err)
+{
+	if (r == -ETIMEDOUT)
+		return hxs_err_set(err, ETIMEDOUT,
+				   "'%s' did not end within %u ms",
+				   opts->argv[0], opts->timeout_ms);
+	if (r == -EFBIG)
+		return hxs_err_set(err, EFBIG, "'%s' wrote more than %zu bytes",
+				   opts->argv[0], opts->max_output);
+	return hxs_err_errno(err, -r, "cannot run '%s'", opts->argv[0]);
+}
+
+int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,
+		 int *status, struct hxs_err *err)
+{
+	struct child c = { .pidfd = -1, .out = -1 };
+	HXS_AUTO_CLOSE int wr = -1;
+	size_t before = out ? out->len : 0;
+	int r = 0, reaped, found = 0;
+
+	if (out)
+		r = make_pipe(&c.out, &wr);
+	if (r == 0)
+		r = spawn(opts, wr, &c.pid);
+	if (wr >= 0)
+		(void)close(HXS_STEAL_FD(wr)); /* the child has it */
+	if (r == 0) {
+		c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
+		r = follow(&c, opts, out);
+		reaped = reap(&c, r < 0, &found);
+		if (r == 0)
+			r = reaped;
+	}
+	if (c.pidfd >= 0)
+		(void)close(c.pidfd); /* nothing was written through it */
+	if (c.out >= 0)
+		(void)close(c.out); /* only read */
+	if (r < 0) {
+		if (out)
+			hxs_buf_truncate(out, before);
+		return say_why(opts, r, err);
+	}
+	*status = found;
+	return 0;
+}
