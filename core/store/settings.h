@@ -10,9 +10,9 @@
 #include "format/config.h"
 
 /*
- * @file and @env may be NULL. Values of "settings" are filled from
+ * @file and @env may be NULL. The values of @env's "settings" are filled from
  * .env.ENV beside the configuration where it exists. -HXS_ENOSUCH when there
- * is no configuration at all, -HXS_EUSAGE for one that is wrong, a directory,
+ * is no configuration at all or the one that was named, -HXS_EUSAGE for one that is wrong, a directory,
  * a FIFO, larger than 16 MiB, or writable by others.
  */
 HXS_MUST_CHECK

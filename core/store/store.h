@@ -2,8 +2,8 @@
 #define HXS_STORE_STORE_H
 
 /*
- * The store: the directory tree of CONTRACT.md, section 2. Finding, listing,
- * staging, publishing.
+ * The store: the directory tree of CONTRACT.md, section 2. Finding and
+ * listing what is in it; store/staging.h puts something there.
  *
  * A directory is a store if it holds a directory "backups", "rollbacks" or
  * ".hxsnap". Everything below is reached through its handle; nothing that a
@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct hxs_store;
 
@@ -22,7 +23,7 @@ struct hxs_store;
  * Open the store at @path (relative to the current directory, links in the
  * operator's own path are followed). -HXS_ENOSUCH when nothing is there,
  * -HXS_EUSAGE "not a store" for anything else, such as an empty mount point:
- * it is never made into one.
+ * it is never made into one. -HXS_EDENIED when everybody may write to it.
  */
 HXS_MUST_CHECK
 int hxs_store_open(const char *path, struct hxs_store **out,
@@ -45,11 +46,15 @@ const char *hxs_store_path(const struct hxs_store *s); /* absolute; borrowed */
 /* "backups" or "rollbacks". */
 const char *hxs_store_area(enum hxs_kind kind);
 
-/* Sorted lists of names; free with hxs_names_free(). */
+/* A sorted list of names. */
 struct hxs_names {
 	char **name;
 	size_t count;
 };
+#define HXS_NAMES_INIT       \
+	{                    \
+		.name = NULL \
+	}
 void hxs_names_release(struct hxs_names *n);
 #define HXS_AUTO_NAMES __attribute__((cleanup(hxs_names_release)))
 
@@ -74,6 +79,16 @@ int hxs_store_open_dir(const struct hxs_store *s, enum hxs_kind kind,
 		       struct hxs_err *err);
 
 /*
+ * A handle on directory @path of the store, made with mode @mode (whatever
+ * the umask) where it or a parent of it is missing; no link is followed.
+ * An fd, or -errno without a message. *@made (may be NULL) tells whether the
+ * last component was missing.
+ */
+HXS_MUST_CHECK
+int hxs_store_make_dir(struct hxs_store *s, const char *path, mode_t mode,
+		       bool *made);
+
+/*
  * What snapshot @ref means now. -HXS_ENOSUCH (no such environment, snapshot;
  * none verified; none as old as that), -HXS_EUSAGE for an ambiguous prefix
  * or a reference that is an environment alone.
@@ -81,48 +96,5 @@ int hxs_store_open_dir(const struct hxs_store *s, enum hxs_kind kind,
 HXS_MUST_CHECK
 int hxs_store_resolve(const struct hxs_store *s, const struct hxs_ref *ref,
 		      char id[HXS_ID_LEN + 1], struct hxs_err *err);
-
-/*
- * A snapshot under construction: a dot-named directory, mode 0700, beside its
- * final place. The caller holds the environment's lock.
- */
-struct hxs_staging {
-	struct hxs_store *store; /* borrowed */
-	enum hxs_kind kind;
-	char env[HXS_ENV_MAX + 1];
-	char id[HXS_ID_LEN + 1];
-	int area_fd; /* backups/ENV */
-	int fd; /* the staging directory itself */
-	char name[64]; /* its name in area_fd */
-	bool published;
-};
-
-/*
- * Begin one. Its id is the present second, or the second after the newest
- * snapshot's if that is later (waits for it; refuses with -HXS_EBUSY and a
- * hint when that lies more than a minute ahead: the clock was set back).
- */
-HXS_MUST_CHECK
-int hxs_staging_begin(struct hxs_store *s, enum hxs_kind kind, const char *env,
-		      struct hxs_staging *out, struct hxs_err *err);
-
-/*
- * Make everything in it durable, give the directory mode @mode, rename it to
- * its id, make that durable. After success it is a snapshot.
- */
-HXS_MUST_CHECK
-int hxs_staging_publish(struct hxs_staging *st, mode_t mode,
-			struct hxs_err *err);
-
-/* Close it; what was not published is removed. Safe to call twice. */
-void hxs_staging_release(struct hxs_staging *st);
-
-/*
- * Remove what crashed creates left of @env. The caller holds its lock.
- * @removed counts them.
- */
-HXS_MUST_CHECK
-int hxs_staging_sweep(struct hxs_store *s, const char *env, unsigned *removed,
-		      struct hxs_err *err);
 
 #endif

@@ -1,0 +1,262 @@
+#include "store/result.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RESULT_MAX (64u << 10) /* bytes */
+#define SUFFIX ".json"
+#define PATH_SIZE 160
+
+/* ".hxsnap/verify/backups/dev", then what is in it if @id is not NULL. */
+static void path_of(char out[PATH_SIZE], const char *what, enum hxs_kind kind,
+		    const char *env, const char *id, const char *suffix)
+{
+	(void)snprintf(out, PATH_SIZE, ".hxsnap/%s/%s/%s%s%s%s", what,
+		       hxs_store_area(kind), env, id ? "/" : "", id ? id : "",
+		       id ? suffix : "");
+}
+
+static bool is_id(const char *id)
+{
+	int64_t sec;
+
+	return hxs_clock_parse_id(id, &sec) == 0;
+}
+
+/* Durably write STORE/.hxsnap/WHAT/AREA/ENV/NAME. */
+static int put(struct hxs_store *s, const char *what, enum hxs_kind kind,
+	       const char *env, const char *name, const struct hxs_buf *text)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	char dir[PATH_SIZE];
+
+	path_of(dir, what, kind, env, NULL, NULL);
+	fd = hxs_store_make_dir(s, dir, 0755, NULL);
+	if (fd < 0)
+		return fd;
+	return hxs_io_publish(fd, name, hxs_buf_str(text), text->len, 0644);
+}
+
+/* @text without the piece of a character that cutting may have left. */
+static size_t whole_characters(const char *text)
+{
+	size_t len = strlen(text), i = 0, n;
+
+	while (i < len) {
+		n = hxs_utf8_char(text + i, len - i, NULL);
+		if (n == 0)
+			break;
+		i += n;
+	}
+	return i;
+}
+
+int hxs_result_save(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		    const char *id, const struct hxs_result *r,
+		    struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf text = HXS_BUF_INIT;
+	char when[HXS_RFC3339_LEN + 1], hex[HXS_DIGEST_HEX_LEN + 1];
+	char name[HXS_ID_LEN + sizeof(SUFFIX)], ref[HXS_REF_TEXT];
+	struct hxs_json_out o;
+	int e;
+
+	if (!hxs_path_is_name(env) || !is_id(id))
+		return hxs_err_set(err, EINVAL, "no snapshot is named so");
+	hxs_ref_format(kind, env, id, ref);
+	e = hxs_clock_format_rfc3339(r->when, when);
+	if (e < 0)
+		return hxs_err_errno(err, -e, "cannot date the result of '%s'",
+				     ref);
+	hxs_digest_to_hex(&r->manifest, hex);
+	hxs_json_out_init(&o, &text, true);
+	hxs_json_out_object(&o, NULL);
+	hxs_json_out_bool(&o, "passed", r->passed);
+	hxs_json_out_string(&o, "when", when);
+	hxs_json_out_string(&o, "manifest_sha256", hex);
+	hxs_json_out_uint(&o, "files", r->files);
+	hxs_json_out_uint(&o, "bytes", r->bytes);
+	hxs_json_out_uint(&o, "faults", r->faults);
+	hxs_json_out_stringn(&o, "first_fault", r->first_fault,
+			     whole_characters(r->first_fault));
+	hxs_json_out_end_object(&o);
+	e = hxs_buf_status(&text);
+	if (e == 0) {
+		(void)snprintf(name, sizeof(name), "%s" SUFFIX, id);
+		e = put(s, "verify", kind, env, name, &text);
+	}
+	if (e < 0)
+		return hxs_err_errno(err, -e,
+				     "cannot store the verify result of '%s'",
+				     ref);
+	return 0;
+}
+
+static bool get_uint(const struct hxs_json *root, const char *key,
+		     uint64_t *out)
+{
+	const struct hxs_json *v = hxs_json_get(root, key);
+	int64_t n;
+
+	if (!v || hxs_json_int(v, &n, NULL) < 0 || n < 0)
+		return false;
+	*out = (uint64_t)n;
+	return true;
+}
+
+static const char *get_string(const struct hxs_json *root, const char *key)
+{
+	const struct hxs_json *v = hxs_json_get(root, key);
+	const char *s;
+
+	return v && hxs_json_string(v, &s, NULL) >= 0 ? s : NULL;
+}
+
+static bool decode(const struct hxs_json *root, struct hxs_result *out)
+{
+	const struct hxs_json *passed = hxs_json_get(root, "passed");
+	const char *when = get_string(root, "when");
+	const char *hex = get_string(root, "manifest_sha256");
+	const char *fault = get_string(root, "first_fault");
+
+	memset(out, 0, sizeof(*out));
+	if (!passed || hxs_json_bool(passed, &out->passed, NULL) < 0 || !when ||
+	    hxs_clock_parse_rfc3339(when, &out->when) < 0 || !hex ||
+	    hxs_digest_from_hex(hex, &out->manifest) < 0 || !fault ||
+	    !get_uint(root, "files", &out->files) ||
+	    !get_uint(root, "bytes", &out->bytes) ||
+	    !get_uint(root, "faults", &out->faults))
+		return false;
+	if (out->passed && out->faults)
+		return false; /* cannot both be so: believe neither */
+	(void)snprintf(out->first_fault, sizeof(out->first_fault), "%s", fault);
+	return true;
+}
+
+int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
+		    const char *env, const char *id, struct hxs_result *out)
+{
+	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
+	HXS_AUTO_FREE char *text = NULL;
+	HXS_AUTO_CLOSE int fd = -1;
+	char path[PATH_SIZE];
+	struct hxs_result got;
+	size_t len;
+
+	if (!hxs_path_is_name(env) || !is_id(id))
+		return 0;
+	path_of(path, "verify", kind, env, id, SUFFIX);
+	fd = hxs_io_open_regular(hxs_store_fd(s), path, NULL);
+	if (fd < 0 || hxs_io_read_all(fd, RESULT_MAX, &text, &len) < 0 ||
+	    hxs_json_parse(text, len, &doc, NULL) < 0 ||
+	    !decode(hxs_json_root(doc), &got))
+		return 0;
+	*out = got;
+	return 1;
+}
+
+/* The greatest id among the results that is smaller than @below. */
+struct newest {
+	char best[HXS_ID_LEN + 1];
+	char below[HXS_ID_LEN + 1];
+};
+
+static int see_result(const char *name, unsigned char type HXS_UNUSED,
+		      void *ctx)
+{
+	struct newest *n = ctx;
+	char id[HXS_ID_LEN + 1];
+
+	if (strlen(name) != HXS_ID_LEN + strlen(SUFFIX) ||
+	    strcmp(name + HXS_ID_LEN, SUFFIX) != 0)
+		return 0;
+	memcpy(id, name, HXS_ID_LEN);
+	id[HXS_ID_LEN] = '\0';
+	if (is_id(id) && strcmp(id, n->below) < 0 && strcmp(id, n->best) > 0)
+		memcpy(n->best, id, sizeof(id));
+	return 0;
+}
+
+static bool is_there(const struct hxs_store *s, const char *env, const char *id)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+
+	return hxs_store_open_dir(s, HXS_BACKUP, env, id, &fd, NULL) == 0;
+}
+
+/*
+ * Looks at results from the newest down, listing again for each step: nearly
+ * always the first or the second is the one, and results of snapshots that
+ * are gone are few.
+ */
+int hxs_result_latest(const struct hxs_store *s, const char *env,
+		      char id[HXS_ID_LEN + 1])
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct newest n = { .below = "~" };
+	struct hxs_result res;
+	char dir[PATH_SIZE];
+	int r;
+
+	if (!hxs_path_is_name(env))
+		return 0;
+	path_of(dir, "verify", HXS_BACKUP, env, NULL, NULL);
+	fd = hxs_io_open_dir(hxs_store_fd(s), dir);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+		return 0;
+	if (fd < 0)
+		return fd;
+	for (;;) {
+		n.best[0] = '\0';
+		r = hxs_io_list(fd, see_result, &n);
+		if (r < 0)
+			return r;
+		if (n.best[0] == '\0')
+			return 0;
+		if (hxs_result_load(s, HXS_BACKUP, env, n.best, &res) == 1 &&
+		    res.passed && is_there(s, env, n.best)) {
+			memcpy(id, n.best, sizeof(n.best));
+			return 1;
+		}
+		memcpy(n.below, n.best, sizeof(n.best));
+	}
+}
+
+int hxs_result_pin(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		   const char *id, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf empty = HXS_BUF_INIT;
+	char ref[HXS_REF_TEXT];
+	int r;
+
+	if (!hxs_path_is_name(env) || !is_id(id))
+		return hxs_err_set(err, EINVAL, "no snapshot is named so");
+	r = put(s, "pins", kind, env, id, &empty);
+	if (r < 0) {
+		hxs_ref_format(kind, env, id, ref);
+		return hxs_err_errno(err, -r, "cannot mark '%s' as kept", ref);
+	}
+	return 0;
+}
+
+bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
+			  const char *env, const char *id)
+{
+	char path[PATH_SIZE];
+	HXS_AUTO_CLOSE int fd = -1;
+
+	if (!hxs_path_is_name(env) || !is_id(id))
+		return false;
+	path_of(path, "pins", kind, env, id, "");
+	fd = hxs_io_open_beneath(hxs_store_fd(s), path, O_PATH, 0);
+	/* What cannot be told counts as kept: the error that loses nothing. */
+	return fd != -ENOENT && fd != -ENOTDIR;
+}

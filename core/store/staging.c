@@ -1,0 +1,273 @@
+#include "store/staging.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define PREFIX ".new-"
+#define WAIT_MAX 60 /* seconds */
+
+/* ---- beginning --------------------------------------------------------- */
+
+/* The second after the newest snapshot of either kind; 0 without one. */
+static int earliest(struct hxs_store *s, const char *env, int64_t *out,
+		    struct hxs_err *err)
+{
+	static const enum hxs_kind kinds[] = { HXS_BACKUP, HXS_ROLLBACK };
+	int64_t sec, min = 0;
+	size_t i;
+	int r;
+
+	for (i = 0; i < HXS_ARRAY_LEN(kinds); i++) {
+		HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
+
+		r = hxs_store_ids(s, kinds[i], env, &ids, err);
+		if (r < 0)
+			return r;
+		if (ids.count &&
+		    hxs_clock_parse_id(ids.name[ids.count - 1], &sec) == 0 &&
+		    sec >= min)
+			min = sec + 1;
+	}
+	*out = min;
+	return 0;
+}
+
+static int choose_id(struct hxs_store *s, const char *env,
+		     char id[HXS_ID_LEN + 1], struct hxs_err *err)
+{
+	struct timespec now;
+	int64_t min;
+	int r;
+
+	r = earliest(s, env, &min, err);
+	if (r < 0)
+		return r;
+	hxs_clock_now(&now);
+	if (min - now.tv_sec > WAIT_MAX) {
+		char then[HXS_RFC3339_LEN + 1] = "the future";
+
+		(void)hxs_clock_format_rfc3339(min - 1, then); /* else so */
+		(void)hxs_err_set(err, HXS_EBUSY,
+				  "the newest snapshot of '%s' is dated '%s', "
+				  "which is still to come",
+				  env, then);
+		hxs_err_hint(err, "was the clock set back? Wait, set it right, "
+				  "or remove that snapshot");
+		return -HXS_EBUSY;
+	}
+	while (now.tv_sec < min) {
+		hxs_clock_wait_until(min);
+		hxs_clock_now(&now);
+	}
+	r = hxs_clock_format_id(now.tv_sec, id);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "the clock is wrong");
+	return 0;
+}
+
+static int make_staging(struct hxs_staging *st, struct hxs_err *err)
+{
+	uint8_t rnd[8];
+	char hex[2 * sizeof(rnd) + 1];
+	size_t i;
+
+	if (getrandom(rnd, sizeof(rnd), 0) != (ssize_t)sizeof(rnd))
+		return hxs_err_errno(err, EIO, "cannot get random bytes");
+	for (i = 0; i < sizeof(rnd); i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", rnd[i]);
+	(void)snprintf(st->name, sizeof(st->name), PREFIX "%s-%s", st->id, hex);
+	if (mkdirat(st->area_fd, st->name, 0700) < 0) {
+		int e = errno;
+
+		st->name[0] = '\0'; /* not ours to remove */
+		return hxs_err_errno(err, e,
+				     "cannot create a directory in '%s/%s/%s'",
+				     hxs_store_path(st->store),
+				     hxs_store_area(st->kind), st->env);
+	}
+	/* The umask may have taken away what we need. */
+	if (fchmodat(st->area_fd, st->name, 0700, 0) < 0)
+		return hxs_err_errno(err, errno, "cannot set the mode of '%s'",
+				     st->name);
+	st->fd = hxs_io_open_dir(st->area_fd, st->name);
+	if (st->fd < 0)
+		return hxs_err_errno(err, -st->fd, "cannot open '%s'",
+				     st->name);
+	return 0;
+}
+
+int hxs_staging_begin(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		      struct hxs_staging *out, struct hxs_err *err)
+{
+	HXS_AUTO_STAGING struct hxs_staging st = HXS_STAGING_INIT;
+	char path[HXS_REF_TEXT];
+	int r;
+
+	if (!hxs_path_is_name(env))
+		return hxs_err_set(err, HXS_EUSAGE,
+				   "'%s' is no name of an environment", env);
+	st.store = s;
+	st.kind = kind;
+	(void)snprintf(st.env, sizeof(st.env), "%s", env);
+	r = choose_id(s, env, st.id, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "%s/%s", hxs_store_area(kind), env);
+	st.area_fd = hxs_store_make_dir(s, path, 0755, &st.made_env);
+	if (st.area_fd < 0)
+		return hxs_err_errno(err, -st.area_fd, "cannot create '%s/%s'",
+				     hxs_store_path(s), path);
+	r = make_staging(&st, err);
+	if (r < 0)
+		return r;
+	*out = st;
+	st = (struct hxs_staging)HXS_STAGING_INIT; /* now the caller's */
+	return 0;
+}
+
+/* ---- publishing -------------------------------------------------------- */
+
+static int rename_new(int dirfd, const char *from, const char *to)
+{
+	struct stat st;
+
+	if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* A file system without it; the lock keeps others of us away. */
+	if (fstatat(dirfd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	if (renameat(dirfd, from, dirfd, to) < 0)
+		return -errno;
+	return 0;
+}
+
+int hxs_staging_publish(struct hxs_staging *st, mode_t mode,
+			struct hxs_err *err)
+{
+	char ref[HXS_REF_TEXT];
+	int r;
+
+	hxs_ref_format(st->kind, st->env, st->id, ref);
+	if (fchmod(st->fd, mode) < 0)
+		return hxs_err_errno(err, errno, "cannot set the mode of '%s'",
+				     ref);
+	/* Reports what could not be written since st->fd was opened. */
+	if (syncfs(st->fd) < 0)
+		return hxs_err_errno(err, errno, "cannot make '%s' durable",
+				     ref);
+	r = rename_new(st->area_fd, st->name, st->id);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot publish '%s'", ref);
+	if (fsync(st->area_fd) < 0) {
+		r = -errno;
+		/* It may be lost at the next power cut: better gone now. */
+		if (renameat(st->area_fd, st->id, st->area_fd, st->name) < 0)
+			st->published = true; /* and not to be removed */
+		return hxs_err_errno(err, -r, "cannot make '%s' durable", ref);
+	}
+	st->published = true;
+	return 0;
+}
+
+/* ---- removing ---------------------------------------------------------- */
+
+static void remove_unpublished(struct hxs_staging *st)
+{
+	char path[HXS_REF_TEXT];
+
+	if (st->area_fd < 0 || st->published)
+		return;
+	/* What cannot be removed now is what the next create sweeps. */
+	if (st->name[0])
+		(void)hxs_io_remove_tree(st->area_fd, st->name);
+	if (!st->made_env)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/%s", hxs_store_area(st->kind),
+		       st->env);
+	(void)unlinkat(hxs_store_fd(st->store), path, AT_REMOVEDIR);
+}
+
+void hxs_staging_release(struct hxs_staging *st)
+{
+	if (st->fd >= 0)
+		(void)close(st->fd); /* a directory */
+	st->fd = -1;
+	remove_unpublished(st);
+	if (st->area_fd >= 0)
+		(void)close(st->area_fd); /* a directory */
+	st->area_fd = -1;
+}
+
+static int see_left(const char *name, unsigned char type HXS_UNUSED, void *ctx)
+{
+	struct hxs_names *left = ctx;
+	char **grown;
+
+	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+		return 0;
+	grown = reallocarray(left->name, left->count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	left->name = grown;
+	grown[left->count] = strdup(name);
+	if (!grown[left->count])
+		return -ENOMEM;
+	left->count++;
+	return 0;
+}
+
+static int sweep_area(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		      unsigned *removed, struct hxs_err *err)
+{
+	HXS_AUTO_NAMES struct hxs_names left = HXS_NAMES_INIT;
+	HXS_AUTO_CLOSE int fd = -1;
+	char path[HXS_REF_TEXT];
+	size_t i;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", hxs_store_area(kind), env);
+	fd = hxs_io_open_dir(hxs_store_fd(s), path);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return hxs_err_errno(err, -fd, "cannot open '%s/%s'",
+				     hxs_store_path(s), path);
+	/* First listed, then removed: a listing under change may skip. */
+	r = hxs_io_list(fd, see_left, &left);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot list '%s/%s'",
+				     hxs_store_path(s), path);
+	for (i = 0; i < left.count; i++) {
+		r = hxs_io_remove_tree(fd, left.name[i]);
+		if (r < 0)
+			return hxs_err_errno(err, -r,
+					     "cannot remove '%s/%s', left by a "
+					     "create that did not end",
+					     path, left.name[i]);
+		(*removed)++;
+	}
+	return 0;
+}
+
+int hxs_staging_sweep(struct hxs_store *s, const char *env, unsigned *removed,
+		      struct hxs_err *err)
+{
+	unsigned count = 0;
+	int r;
+
+	r = sweep_area(s, HXS_BACKUP, env, &count, err);
+	if (r == 0)
+		r = sweep_area(s, HXS_ROLLBACK, env, &count, err);
+	if (removed)
+		*removed = count;
+	return r;
+}
