@@ -18,9 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Fields are little-endian, as the index stores them. */
 struct hxs_run {
 	uint64_t first_block, block_count;
-	uint64_t first_state; /* counted from the chain's first state */
+	uint64_t first_state; /* the one before its first block */
 };
 
 struct hxs_chain {
@@ -65,11 +66,31 @@ int hxs_chain_maker_hole(struct hxs_chain_maker *m, uint64_t len);
 HXS_MUST_CHECK
 int hxs_chain_maker_finish(struct hxs_chain_maker *m, struct hxs_chain *out);
 
+/* A chain seen where it lies: in a struct hxs_chain, or in an index. */
+struct hxs_chain_view {
+	uint64_t size;
+	const struct hxs_digest *digest, *states;
+	const struct hxs_run *runs;
+	uint64_t run_count;
+	bool sparse;
+};
+void hxs_chain_view(const struct hxs_chain *chain, struct hxs_chain_view *out);
+
 /*
- * What checks block @block of @chain: 1 with *@out filled (borrowed from
- * @chain), 0 when the block is a hole, -ERANGE past the end.
+ * What checks block @block: 1 with *@out filled (borrowed from what @v
+ * sees), 0 when the block is a hole, -ERANGE past the end.
  */
-int hxs_chain_check(const struct hxs_chain *chain, uint64_t block,
+int hxs_chain_check(const struct hxs_chain_view *v, uint64_t block,
 		    struct hxs_block_check *out);
+
+/*
+ * The start of the next data (@hole false) or hole (@hole true) at or after
+ * @off, as lseek(2)'s SEEK_DATA and SEEK_HOLE; the end of the file is a
+ * hole. -ENXIO at or past the end, or when no data follow.
+ */
+int64_t hxs_chain_seek(const struct hxs_chain_view *v, uint64_t off, bool hole);
+
+/* Bytes that lie in data blocks. */
+uint64_t hxs_chain_data_bytes(const struct hxs_chain_view *v);
 
 #endif

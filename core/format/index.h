@@ -34,12 +34,13 @@
  *	 88 u32 xattr offset	 92 u32 xattr bytes
  *	 96 u8[32] digest (regular files; zero for others)
  *
- *	directory: a first child, b number of children
+ *	directory: a first child (0 if none), b number of children
  *	link:      a target's string offset, b target's length
- *	file:      flags bit 0 clear: c first state
+ *	file:      flags bit 0 clear: c first state (format/chain.h)
  *	           flags bit 0 set (sparse): c first run, a number of runs
  *
- * run, 24 bytes: u64 first block, u64 blocks, u64 first state.
+ * run, 24 bytes: u64 first block, u64 blocks, u64 first state (counted from
+ * the section's beginning). Runs of a file ascend and do not touch.
  *
  * Entries are numbered breadth first: the children of one directory lie
  * together, sorted bytewise by name where a directory's name counts as if it
@@ -145,6 +146,15 @@ int hxs_index_path(const struct hxs_index *idx, uint32_t n,
 /* As hxs_chain_check(), for block @block of regular file @n. */
 int hxs_index_check(const struct hxs_index *idx, uint32_t n, uint64_t block,
 		    struct hxs_block_check *out);
+
+/* What checks all blocks of regular file @n, where it lies in the index. */
+void hxs_index_chain_view(const struct hxs_index *idx, uint32_t n,
+			  struct hxs_chain_view *out);
+
+/* A copy of it, the caller's to release. -ENOMEM, -ENODATA if unknown. */
+HXS_MUST_CHECK
+int hxs_index_chain(const struct hxs_index *idx, uint32_t n,
+		    struct hxs_chain *out);
 
 /* Bytes of @n that are not holes: what st_blocks tells. */
 uint64_t hxs_index_data_bytes(const struct hxs_index *idx, uint32_t n);
