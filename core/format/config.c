@@ -1,0 +1,66 @@
+#include "format/config.h"
+
+#include <string.h>
+
+static const char *const kind_names[] = {
+	[HXS_SOURCE_DIRECTORY] = "directory",
+	[HXS_SOURCE_SQLITE] = "sqlite",
+	[HXS_SOURCE_POSTGRES] = "postgres",
+	[HXS_SOURCE_COMMAND] = "command",
+};
+
+const char *hxs_config_kind_name(enum hxs_source_kind kind)
+{
+	return kind_names[kind];
+}
+
+static void release_source(struct hxs_config_source *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->exclude_count; i++)
+		free(s->exclude[i]);
+	free(s->exclude);
+	free(s->path);
+	free(s->name);
+}
+
+static void release_env(struct hxs_config_env *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->source_count; i++)
+		release_source(&e->sources[i]);
+	free(e->sources);
+	for (i = 0; i < e->setting_count; i++) {
+		free(e->settings[i].name);
+		free(e->settings[i].value);
+	}
+	free(e->settings);
+	free(e->name);
+}
+
+void hxs_config_free(struct hxs_config *c)
+{
+	size_t i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->env_count; i++)
+		release_env(&c->envs[i]);
+	free(c->envs);
+	free(c->store);
+	free(c->file);
+	free(c);
+}
+
+const struct hxs_config_env *hxs_config_env(const struct hxs_config *c,
+					    const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->env_count; i++)
+		if (strcmp(c->envs[i].name, name) == 0)
+			return &c->envs[i];
+	return NULL;
+}

@@ -1,0 +1,311 @@
+/*
+ * What the configuration may say of work that reads it by itself: checked
+ * whole, so that a mistake shows on the first run and not on the day of the
+ * restore.
+ */
+#include "format/config_internal.h"
+
+#include "base/path.h"
+
+#include <string.h>
+
+#define KEPT_MAX 100000
+#define SECONDS_MAX (100ull * 366 * 24 * 3600) /* a hundred years */
+#define SIZE_LIMIT (1ull << 60)
+
+int hxs_config_refuse(const struct hxs_json *v, const char *key,
+		      const char *what, struct hxs_err *err)
+{
+	const char *path = hxs_json_path(v);
+
+	if (!key)
+		return hxs_err_set(err, HXS_EUSAGE, "'%s': %s", path, what);
+	return hxs_err_set(err, HXS_EUSAGE, "'%s%s%s': %s", path,
+			   *path ? "." : "", key, what);
+}
+
+int hxs_config_want(const struct hxs_json *v, const char *key,
+		    enum hxs_json_type type, const struct hxs_json **out,
+		    struct hxs_err *err)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+	int r;
+
+	if (!member)
+		return hxs_config_refuse(v, key, "it is missing", err);
+	r = hxs_json_expect(member, type, err);
+	if (r < 0)
+		return r;
+	*out = member;
+	return 0;
+}
+
+int hxs_config_text(const struct hxs_json *v, const char **out,
+		    struct hxs_err *err)
+{
+	const char *s = NULL;
+	int r = hxs_json_string(v, &s, err);
+
+	if (r < 0)
+		return r;
+	if (*s == '\0')
+		return hxs_config_refuse(v, NULL, "it is empty", err);
+	*out = s;
+	return 0;
+}
+
+/* An argument list, or a list of them: one or more texts, none empty. */
+static int check_texts(const struct hxs_json *v, bool may_be_empty,
+		       struct hxs_err *err)
+{
+	const struct hxs_json *c;
+	const char *text = NULL;
+	int r;
+
+	r = hxs_json_expect(v, HXS_JSON_ARRAY, err);
+	if (r < 0)
+		return r;
+	if (!may_be_empty && !hxs_json_first(v))
+		return hxs_config_refuse(v, NULL, "it is empty", err);
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
+		r = hxs_config_text(c, &text, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_dsn(const struct hxs_json *v, struct hxs_err *err)
+{
+	const char *dsn = NULL;
+	int r = hxs_config_text(v, &dsn, err);
+
+	if (r < 0)
+		return r;
+	/* it may hold a password: no message repeats any of it */
+	if (strncmp(dsn, "postgresql://", 13) != 0 &&
+	    strncmp(dsn, "postgres://", 11) != 0 && !strchr(dsn, '='))
+		return hxs_config_refuse(v, NULL,
+					 "it is neither a postgresql:// "
+					 "address "
+					 "nor made of KEY=VALUE",
+					 err);
+	return 0;
+}
+
+int hxs_config_check_postgres(const struct hxs_json *v, struct hxs_err *err)
+{
+	static const char *const keys[] = { "kind", "dsn", "tables", NULL };
+	const struct hxs_json *member = NULL;
+	int r;
+
+	r = hxs_json_only_keys(v, keys, err);
+	if (r < 0)
+		return r;
+	r = hxs_config_want(v, "dsn", HXS_JSON_STRING, &member, err);
+	if (r < 0)
+		return r;
+	r = check_dsn(member, err);
+	if (r < 0)
+		return r;
+	member = hxs_json_get(v, "tables");
+	return member ? check_texts(member, false, err) : 0;
+}
+
+static int check_file_name(const struct hxs_json *v, struct hxs_err *err)
+{
+	const char *name = NULL, *fault;
+	int r = hxs_config_text(v, &name, err);
+
+	if (r < 0)
+		return r;
+	fault = hxs_path_name_fault(name, strlen(name));
+	return fault ? hxs_config_refuse(v, NULL, fault, err) : 0;
+}
+
+int hxs_config_check_command(const struct hxs_json *v, struct hxs_err *err)
+{
+	static const char *const keys[] = { "kind", "capture", "restore",
+					    "file", NULL };
+	const struct hxs_json *member = NULL;
+	size_t i;
+	int r;
+
+	r = hxs_json_only_keys(v, keys, err);
+	if (r < 0)
+		return r;
+	for (i = 1; i <= 2; i++) {
+		r = hxs_config_want(v, keys[i], HXS_JSON_ARRAY, &member, err);
+		if (r < 0)
+			return r;
+		r = check_texts(member, false, err);
+		if (r < 0)
+			return r;
+	}
+	r = hxs_config_want(v, "file", HXS_JSON_STRING, &member, err);
+	return r < 0 ? r : check_file_name(member, err);
+}
+
+int hxs_config_check_hooks(const struct hxs_json *v, struct hxs_err *err)
+{
+	static const char *const keys[] = { "before_create",  "after_create",
+					    "before_restore", "after_restore",
+					    "health",	      NULL };
+	const struct hxs_json *hook, *c;
+	int r;
+
+	r = hxs_json_only_keys(v, keys, err);
+	if (r < 0)
+		return r;
+	for (hook = hxs_json_first(v); hook; hook = hxs_json_next(hook)) {
+		r = hxs_json_expect(hook, HXS_JSON_ARRAY, err);
+		if (r < 0)
+			return r;
+		for (c = hxs_json_first(hook); c; c = hxs_json_next(c)) {
+			r = check_texts(c, false, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/*
+ * The counts of one policy. One that names no count, or only noughts, would
+ * keep nothing at all: nobody means that, whoever writes it.
+ */
+static int check_counts(const struct hxs_json *v, bool may_have_none,
+			struct hxs_err *err)
+{
+	static const char *const keys[] = { "last", "daily", "weekly",
+					    "monthly", "yearly" };
+	const struct hxs_json *member;
+	bool some = false, any = false;
+	int64_t n = 0;
+	size_t i;
+	int r;
+
+	for (i = 0; i < HXS_ARRAY_LEN(keys); i++) {
+		member = hxs_json_get(v, keys[i]);
+		if (!member)
+			continue;
+		r = hxs_json_int(member, &n, err);
+		if (r < 0)
+			return r;
+		if (n < 0 || n > KEPT_MAX)
+			return hxs_config_refuse(member, NULL,
+						 "it is not from 0 to 100000",
+						 err);
+		some = true;
+		any |= n > 0;
+	}
+	if (!some && !may_have_none)
+		return hxs_config_refuse(v, NULL, "it sets no count", err);
+	if (some && !any)
+		return hxs_config_refuse(v, NULL, "it would keep nothing", err);
+	return 0;
+}
+
+int hxs_config_check_retention(const struct hxs_json *v, struct hxs_err *err)
+{
+	static const char *const keys[] = { "last",    "daily",	 "weekly",
+					    "monthly", "yearly", "rollbacks",
+					    NULL };
+	static const char *const inner[] = { "last",	"daily",  "weekly",
+					     "monthly", "yearly", NULL };
+	const struct hxs_json *rollbacks;
+	int r;
+
+	r = hxs_json_only_keys(v, keys, err);
+	if (r < 0)
+		return r;
+	rollbacks = hxs_json_get(v, "rollbacks");
+	r = check_counts(v, rollbacks != NULL, err);
+	if (r < 0 || !rollbacks)
+		return r;
+	r = hxs_json_only_keys(rollbacks, inner, err);
+	return r < 0 ? r : check_counts(rollbacks, false, err);
+}
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+/* A whole number without sign or leading nought, above 0, and a unit. */
+static bool is_measure(const char *s, const struct unit *units, size_t count,
+		       uint64_t limit)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (*s == '0')
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(n, 10u, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
+			return false;
+	for (i = 0; i < count; i++)
+		if (strcmp(s, units[i].name) == 0)
+			return n > 0 && n <= limit / units[i].factor;
+	return false;
+}
+
+static bool is_duration(const char *s)
+{
+	static const struct unit units[] = {
+		{ "s", 1 },
+		{ "m", 60 },
+		{ "h", 3600 },
+		{ "d", 86400 },
+	};
+
+	return is_measure(s, units, HXS_ARRAY_LEN(units), SECONDS_MAX);
+}
+
+static bool is_size(const char *s)
+{
+	static const struct unit units[] = {
+		{ "B", 1 },
+		{ "KiB", 1ull << 10 },
+		{ "MiB", 1ull << 20 },
+		{ "GiB", 1ull << 30 },
+		{ "TiB", 1ull << 40 },
+	};
+
+	return is_measure(s, units, HXS_ARRAY_LEN(units), SIZE_LIMIT);
+}
+
+int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err)
+{
+	static const struct {
+		const char *key;
+		bool (*right)(const char *s);
+		const char *what;
+	} members[] = {
+		{ "rpo", is_duration, "it is no duration such as 24h" },
+		{ "rto", is_duration, "it is no duration such as 60s" },
+		{ "min_size", is_size, "it is no size such as 1MiB" },
+	};
+	static const char *const keys[] = { "rpo", "rto", "min_size", NULL };
+	const struct hxs_json *member;
+	const char *text = NULL;
+	size_t i;
+	int r;
+
+	r = hxs_json_only_keys(v, keys, err);
+	if (r < 0)
+		return r;
+	for (i = 0; i < HXS_ARRAY_LEN(members); i++) {
+		member = hxs_json_get(v, members[i].key);
+		if (!member)
+			continue;
+		r = hxs_json_string(member, &text, err);
+		if (r < 0)
+			return r;
+		if (!members[i].right(text))
+			return hxs_config_refuse(member, NULL, members[i].what,
+						 err);
+	}
+	return 0;
+}

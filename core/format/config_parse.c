@@ -1,0 +1,413 @@
+/* hxsnap.json: the document, its environments and their sources. */
+#include "format/config_internal.h"
+
+#include "base/path.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct parse {
+	struct hxs_config *config;
+	const char *base;
+	/* of the store and of every source that has a path */
+	struct hxs_config_place *places;
+	size_t place_count, place_cap;
+	struct hxs_err *err;
+};
+
+static int no_memory(struct parse *p)
+{
+	return hxs_err_errno(p->err, ENOMEM, "cannot take it in");
+}
+
+static size_t count_children(const struct hxs_json *v)
+{
+	const struct hxs_json *c;
+	size_t n = 0;
+
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c))
+		n++;
+	return n;
+}
+
+static int note_place(struct parse *p, const struct hxs_json *v,
+		      const char *path)
+{
+	struct hxs_config_place *more;
+	size_t cap;
+
+	if (p->place_count == p->place_cap) {
+		cap = p->place_cap ? 2 * p->place_cap : 16;
+		more = reallocarray(p->places, cap, sizeof(*more));
+		if (!more)
+			return no_memory(p);
+		p->places = more;
+		p->place_cap = cap;
+	}
+	p->places[p->place_count].path = path;
+	p->places[p->place_count++].what = hxs_json_path(v);
+	return 0;
+}
+
+static int parse_path(struct parse *p, const struct hxs_json *v,
+		      const char *key, char **out)
+{
+	const struct hxs_json *member = NULL;
+	const char *text = NULL, *fault;
+	int r;
+
+	r = hxs_config_want(v, key, HXS_JSON_STRING, &member, p->err);
+	if (r < 0)
+		return r;
+	r = hxs_json_string(member, &text, p->err);
+	if (r < 0)
+		return r;
+	r = hxs_config_resolve(p->base, text, out, &fault);
+	if (fault)
+		return hxs_config_refuse(member, NULL, fault, p->err);
+	if (r < 0)
+		return no_memory(p);
+	return note_place(p, member, *out);
+}
+
+static int parse_excludes(struct parse *p, const struct hxs_json *v,
+			  struct hxs_config_source *src)
+{
+	const struct hxs_json *c;
+	const char *text = NULL;
+	int r;
+
+	r = hxs_json_expect(v, HXS_JSON_ARRAY, p->err);
+	if (r < 0)
+		return r;
+	src->exclude = calloc(count_children(v) + 1, sizeof(*src->exclude));
+	if (!src->exclude)
+		return no_memory(p);
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
+		r = hxs_config_text(c, &text, p->err);
+		if (r < 0)
+			return r;
+		src->exclude[src->exclude_count] = strdup(text);
+		if (!src->exclude[src->exclude_count])
+			return no_memory(p);
+		src->exclude_count++;
+	}
+	return 0;
+}
+
+static int parse_directory(struct parse *p, const struct hxs_json *v,
+			   struct hxs_config_source *src)
+{
+	static const char *const keys[] = { "kind", "path", "exclude", "sqlite",
+					    NULL };
+	const struct hxs_json *member;
+	const char *text = NULL;
+	int r;
+
+	r = hxs_json_only_keys(v, keys, p->err);
+	if (r < 0)
+		return r;
+	member = hxs_json_get(v, "exclude");
+	if (member) {
+		r = parse_excludes(p, member, src);
+		if (r < 0)
+			return r;
+	}
+	member = hxs_json_get(v, "sqlite");
+	if (member) {
+		r = hxs_json_string(member, &text, p->err);
+		if (r < 0)
+			return r;
+		src->sqlite_raw = strcmp(text, "raw") == 0;
+		if (!src->sqlite_raw && strcmp(text, "backup") != 0)
+			return hxs_config_refuse(member, NULL,
+						 "it is neither \"raw\" nor "
+						 "\"backup\"",
+						 p->err);
+	}
+	return parse_path(p, v, "path", &src->path);
+}
+
+static int parse_sqlite(struct parse *p, const struct hxs_json *v,
+			struct hxs_config_source *src)
+{
+	static const char *const keys[] = { "kind", "path", NULL };
+	int r = hxs_json_only_keys(v, keys, p->err);
+
+	return r < 0 ? r : parse_path(p, v, "path", &src->path);
+}
+
+static int parse_kind(struct parse *p, const struct hxs_json *v,
+		      enum hxs_source_kind *out)
+{
+	const struct hxs_json *member = NULL;
+	const char *text = NULL;
+	enum hxs_source_kind i;
+	int r;
+
+	r = hxs_config_want(v, "kind", HXS_JSON_STRING, &member, p->err);
+	if (r < 0)
+		return r;
+	r = hxs_json_string(member, &text, p->err);
+	if (r < 0)
+		return r;
+	for (i = HXS_SOURCE_DIRECTORY; i <= HXS_SOURCE_COMMAND; i++) {
+		if (strcmp(text, hxs_config_kind_name(i)) == 0) {
+			*out = i;
+			return 0;
+		}
+	}
+	return hxs_config_refuse(member, NULL,
+				 "it is none of \"directory\", \"sqlite\", "
+				 "\"postgres\" and \"command\"",
+				 p->err);
+}
+
+static int parse_source(struct parse *p, const struct hxs_json *v,
+			struct hxs_config_source *src)
+{
+	const char *name = hxs_json_key(v);
+	int r;
+
+	if (!hxs_path_is_name(name))
+		return hxs_config_refuse(v, NULL,
+					 "a source's name is 1 to 64 of a-z, "
+					 "0-9, _ and -, first a letter or "
+					 "digit",
+					 p->err);
+	src->name = strdup(name);
+	if (!src->name)
+		return no_memory(p);
+	r = hxs_json_expect(v, HXS_JSON_OBJECT, p->err);
+	if (r < 0)
+		return r;
+	r = parse_kind(p, v, &src->kind);
+	if (r < 0)
+		return r;
+	switch (src->kind) {
+	case HXS_SOURCE_DIRECTORY:
+		return parse_directory(p, v, src);
+	case HXS_SOURCE_SQLITE:
+		return parse_sqlite(p, v, src);
+	case HXS_SOURCE_POSTGRES:
+		return hxs_config_check_postgres(v, p->err);
+	default:
+		return hxs_config_check_command(v, p->err);
+	}
+}
+
+static int source_by_name(const void *a, const void *b)
+{
+	const struct hxs_config_source *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int parse_sources(struct parse *p, const struct hxs_json *v,
+			 struct hxs_config_env *env)
+{
+	const struct hxs_json *c;
+	int r;
+
+	if (!hxs_json_first(v))
+		return hxs_config_refuse(v, NULL, "it names no source", p->err);
+	env->sources = calloc(count_children(v), sizeof(*env->sources));
+	if (!env->sources)
+		return no_memory(p);
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
+		r = parse_source(p, c, &env->sources[env->source_count++]);
+		if (r < 0)
+			return r;
+	}
+	qsort(env->sources, env->source_count, sizeof(*env->sources),
+	      source_by_name);
+	return 0;
+}
+
+static int parse_setting(struct parse *p, const struct hxs_json *v, char **out)
+{
+	const char *name = NULL;
+	int r;
+
+	r = hxs_json_string(v, &name, p->err);
+	if (r < 0)
+		return r;
+	if (!hxs_config_is_variable(name, strlen(name)))
+		return hxs_config_refuse(v, NULL, "it is no variable's name",
+					 p->err);
+	if (hxs_config_is_secret(name))
+		return hxs_err_set(p->err, HXS_EUSAGE,
+				   "'%s': '%s' sounds like a secret, and "
+				   "settings are kept in every snapshot",
+				   hxs_json_path(v), name);
+	*out = strdup(name);
+	return *out ? 0 : no_memory(p);
+}
+
+static int setting_by_name(const void *a, const void *b)
+{
+	const struct hxs_config_setting *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int parse_settings(struct parse *p, const struct hxs_json *v,
+			  struct hxs_config_env *env)
+{
+	const struct hxs_json *c;
+	size_t i;
+	int r;
+
+	r = hxs_json_expect(v, HXS_JSON_ARRAY, p->err);
+	if (r < 0)
+		return r;
+	env->settings = calloc(count_children(v) + 1, sizeof(*env->settings));
+	if (!env->settings)
+		return no_memory(p);
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
+		r = parse_setting(p, c,
+				  &env->settings[env->setting_count].name);
+		if (r < 0)
+			return r;
+		env->setting_count++;
+	}
+	qsort(env->settings, env->setting_count, sizeof(*env->settings),
+	      setting_by_name);
+	for (i = 1; i < env->setting_count; i++)
+		if (setting_by_name(&env->settings[i - 1], &env->settings[i]) ==
+		    0)
+			return hxs_err_set(p->err, HXS_EUSAGE,
+					   "'%s': '%s' occurs twice",
+					   hxs_json_path(v),
+					   env->settings[i].name);
+	return 0;
+}
+
+/* What an environment may have besides its sources. */
+static int parse_options(struct parse *p, const struct hxs_json *v,
+			 struct hxs_config_env *env)
+{
+	static int (*const checks[])(const struct hxs_json *,
+				     struct hxs_err *) = {
+		hxs_config_check_hooks,
+		hxs_config_check_retention,
+		hxs_config_check_objectives,
+	};
+	static const char *const keys[] = { "hooks", "retention",
+					    "objectives" };
+	const struct hxs_json *member;
+	size_t i;
+	int r = 0;
+
+	env->confirm = strcmp(env->name, "live") == 0;
+	member = hxs_json_get(v, "confirm");
+	if (member)
+		r = hxs_json_bool(member, &env->confirm, p->err);
+	if (r < 0)
+		return r;
+	member = hxs_json_get(v, "settings");
+	if (member)
+		r = parse_settings(p, member, env);
+	for (i = 0; r >= 0 && i < HXS_ARRAY_LEN(keys); i++) {
+		member = hxs_json_get(v, keys[i]);
+		if (member)
+			r = checks[i](member, p->err);
+	}
+	return r;
+}
+
+static int parse_env(struct parse *p, const struct hxs_json *v,
+		     struct hxs_config_env *env)
+{
+	static const char *const keys[] = { "confirm",	 "sources",
+					    "settings",	 "hooks",
+					    "retention", "objectives",
+					    NULL };
+	const char *name = hxs_json_key(v);
+	const struct hxs_json *sources = NULL;
+	int r;
+
+	if (!hxs_path_is_name(name))
+		return hxs_config_refuse(v, NULL,
+					 "an environment's name is 1 to 64 of "
+					 "a-z, 0-9, _ and -, first a letter or "
+					 "digit",
+					 p->err);
+	env->name = strdup(name);
+	if (!env->name)
+		return no_memory(p);
+	r = hxs_json_only_keys(v, keys, p->err);
+	if (r < 0)
+		return r;
+	r = hxs_config_want(v, "sources", HXS_JSON_OBJECT, &sources, p->err);
+	if (r < 0)
+		return r;
+	r = parse_sources(p, sources, env);
+	return r < 0 ? r : parse_options(p, v, env);
+}
+
+static int env_by_name(const void *a, const void *b)
+{
+	const struct hxs_config_env *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int parse_root(struct parse *p, const struct hxs_json *root)
+{
+	static const char *const keys[] = { "store", "environments", NULL };
+	const struct hxs_json *envs = NULL, *c;
+	struct hxs_config *config = p->config;
+	int r;
+
+	r = hxs_json_only_keys(root, keys, p->err);
+	if (r < 0)
+		return r;
+	r = parse_path(p, root, "store", &config->store);
+	if (r < 0)
+		return r;
+	r = hxs_config_want(root, "environments", HXS_JSON_OBJECT, &envs,
+			    p->err);
+	if (r < 0)
+		return r;
+	if (!hxs_json_first(envs))
+		return hxs_config_refuse(envs, NULL, "it names no environment",
+					 p->err);
+	config->envs = calloc(count_children(envs), sizeof(*config->envs));
+	if (!config->envs)
+		return no_memory(p);
+	for (c = hxs_json_first(envs); c; c = hxs_json_next(c)) {
+		r = parse_env(p, c, &config->envs[config->env_count++]);
+		if (r < 0)
+			return r;
+	}
+	qsort(config->envs, config->env_count, sizeof(*config->envs),
+	      env_by_name);
+	return hxs_config_apart(p->places, p->place_count, p->err);
+}
+
+int hxs_config_parse(const char *text, size_t len, const char *file,
+		     const char *base, struct hxs_config **out,
+		     struct hxs_err *err)
+{
+	HXS_AUTO(config) struct hxs_config *config = NULL;
+	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
+	struct parse p = { .base = base, .err = err };
+	int r;
+
+	r = hxs_json_parse(text, len, &doc, err);
+	if (r < 0)
+		return hxs_err_prefix(err, r, "'%s'", file);
+	p.config = config = calloc(1, sizeof(*config));
+	if (config)
+		config->file = strdup(file);
+	if (!config || !config->file)
+		r = no_memory(&p);
+	else
+		r = parse_root(&p, hxs_json_root(doc));
+	free(p.places);
+	if (r < 0)
+		return hxs_err_prefix(err, r, "'%s'", file);
+	*out = HXS_STEAL(config);
+	return 0;
+}
