@@ -13,8 +13,8 @@ struct hxs_history_item {
 	enum hxs_kind kind;
 	char env[HXS_ENV_MAX + 1];
 	char id[HXS_ID_LEN + 1];
-	bool readable; /* meta.json was read; else reason says why not */
-	bool has_meta;
+	bool readable; /* nothing is seen to be wrong; else reason says what */
+	bool has_meta; /* a foreign snapshot may do without */
 	struct hxs_meta meta; /* valid if has_meta */
 	bool foreign; /* no index.hxi */
 	bool pinned;

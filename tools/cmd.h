@@ -1,0 +1,89 @@
+#ifndef HXS_TOOLS_CMD_H
+#define HXS_TOOLS_CMD_H
+
+/*
+ * A command is one file, which defines one row, and its place in the table
+ * of hxsnap.c.
+ */
+#include "base/err.h"
+#include "format/config.h"
+#include "store/store.h"
+#include "tools/args.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HXS_TOOL_NAME "hxsnap"
+
+/* One run of the program. */
+struct hxs_tool {
+	const struct hxs_args *args;
+	bool json, quiet;
+};
+
+struct hxs_cmd {
+	const char *name;
+	const char *synopsis; /* its words and options, as in the manual */
+	const char *summary; /* one line */
+	const char *text; /* more of it for -h, whole lines, or NULL */
+	const struct hxs_opt *opts; /* its own, or NULL */
+
+	/*
+	 * Results go to standard output, talk to standard error. Returns a
+	 * status with its message in @err; a message that was printed
+	 * already is cleared.
+	 */
+	int (*run)(struct hxs_tool *tool, struct hxs_err *err);
+};
+
+extern const struct hxs_cmd hxs_cmd_create;
+extern const struct hxs_cmd hxs_cmd_diff;
+extern const struct hxs_cmd hxs_cmd_help;
+extern const struct hxs_cmd hxs_cmd_init;
+extern const struct hxs_cmd hxs_cmd_list;
+extern const struct hxs_cmd hxs_cmd_show;
+extern const struct hxs_cmd hxs_cmd_verify;
+
+/* All of them in the order of the help, NULL at the end. */
+extern const struct hxs_cmd *const hxs_cmds[];
+
+/* The command of this name, or NULL. */
+const struct hxs_cmd *hxs_cmd_find(const char *name);
+
+/* -HXS_EUSAGE: there is no command @name; the hint is the nearest one. */
+int hxs_cmd_unknown(const char *name, struct hxs_err *err);
+
+/* Print the help of @cmd, or of the whole tool when it is NULL. */
+void hxs_help_print(const struct hxs_cmd *cmd);
+
+/*
+ * The configuration this run works with; @env is the environment asked for,
+ * or NULL.
+ */
+HXS_MUST_CHECK
+int hxs_tool_config(const struct hxs_tool *tool, const char *env,
+		    struct hxs_config **out, struct hxs_err *err);
+
+/*
+ * Open the store: --store, else the configuration's. *@config (may be NULL)
+ * gets the configuration if one was read.
+ */
+HXS_MUST_CHECK
+int hxs_tool_store(const struct hxs_tool *tool, const char *env,
+		   struct hxs_store **out, struct hxs_config **config,
+		   struct hxs_err *err);
+
+/* A snapshot as a command names it, resolved. */
+struct hxs_named {
+	enum hxs_kind kind;
+	char env[HXS_ENV_MAX + 1];
+	char id[HXS_ID_LEN + 1];
+	char text[HXS_REF_TEXT]; /* "dev/20260205T152900Z" */
+};
+
+/* What reference @ref means in @store. */
+HXS_MUST_CHECK
+int hxs_tool_resolve(struct hxs_store *store, const struct hxs_ref *ref,
+		     struct hxs_named *out, struct hxs_err *err);
+
+#endif
