@@ -79,8 +79,10 @@ fs_c := $(wildcard fs/*.c)
 tools_c := $(wildcard tools/*.c)
 unit_c := $(wildcard tests/unit/test_*.c)
 fuzz_c := $(wildcard tests/fuzz/fuzz_*.c)
-# programs of one file each that tests run; fuzzmain.c is a main() for others
-lib_c := $(filter-out tests/lib/fuzzmain.c,$(wildcard tests/lib/*.c))
+# Programs that tests run: NAME.c and, if there are any, NAME_*.c.
+# fuzzmain.c is a main() for others.
+lib_c := $(filter-out tests/lib/fuzzmain.c,$(foreach f,\
+	$(wildcard tests/lib/*.c),$(if $(findstring _,$(f)),,$(f))))
 side_c := $(filter-out tests/lib/% tests/unit/% tests/fuzz/%,\
 	$(wildcard tests/*/*.c))
 all_c := $(core_c) $(fs_c) $(tools_c) $(wildcard tests/*/*.c)
@@ -271,8 +273,10 @@ $(corpora): $(B)/%: $(B)/o/%.o $(B)/o/tests/lib/fuzzmain.o $(libhxs)
 	$(link)
 endif
 
-$(lib_c:tests/lib/%.c=$(B)/tests/%): $(B)/tests/%: $(B)/o/tests/lib/%.o \
-	$(libhxs)
+$(foreach f,$(lib_c:tests/lib/%.c=%),$(eval $(B)/tests/$(f): \
+	$(call obj,$(wildcard tests/lib/$(f)_*.c))))
+# They share no code with what they test.
+$(lib_c:tests/lib/%.c=$(B)/tests/%): $(B)/tests/%: $(B)/o/tests/lib/%.o
 	$(link)
 $(side_c:%.c=$(B)/%): $(B)/%: $(B)/o/%.o $(libhxs)
 	$(link)

@@ -470,10 +470,10 @@ foreign_snapshot() {
 	local dir="$STORE/backups/$1/$2"
 	shift 2
 	mkdir -p "$dir" && cp -a "$@" "$dir/" &&
-		(cd "$dir" && find . -type f ! -path ./manifest.sha256 \
-			-print0 | sort -z | sed -z 's,^\./,,' |
-			xargs -0 -r sha256sum -- >.manifest &&
-			mv .manifest manifest.sha256)
+		(cd "$dir" && find . -type f -print0 | sort -z |
+			sed -z 's,^\./,,' |
+			xargs -0 -r sha256sum -- >"$TRASH/.manifest" &&
+			mv "$TRASH/.manifest" manifest.sha256)
 }
 
 # mount_store MNT [OPTIONS]: serve $STORE at MNT (made if missing), wait until
@@ -586,24 +586,29 @@ test_processes_() {
 		done
 }
 
+# Those of them that are programs under test.
+test_daemons_() {
+	local pid
+	for pid in $(test_processes_); do
+		case $(readlink "/proc/$pid/exe") in
+		"$HXS_BUILD"/*) echo "$pid" ;;
+		esac
+	done
+}
+
 # Undo what bodies left behind; what was a daemon of ours is a failure.
 test_cleanup_all_() {
 	local pid type path left=''
 	cd "$TRASH" || return
 	: >"$test_log"
-	if [ -n "$(test_processes_)" ]; then
+	if [ -n "$(test_daemons_)" ]; then
 		# one that was unmounted a moment ago may be about to end
-		test_poll 5 '[ -z "$(test_mounts_ | grep "^fuse")" ] &&
-			[ -z "$(test_processes_)" ]' 2>/dev/null
+		test_poll 5 '[ -z "$(test_daemons_)" ]' 2>/dev/null
 	fi
-	for pid in $(test_processes_); do
-		case $(readlink "/proc/$pid/exe") in
-		"$HXS_BUILD"/*)
-			left=1
-			echo "left running: $pid $(tr '\0' ' ' \
-				<"/proc/$pid/cmdline")" >>"$test_log"
-			;;
-		esac
+	for pid in $(test_daemons_); do
+		left=1
+		echo "left running: $pid $(tr '\0' ' ' \
+			<"/proc/$pid/cmdline")" >>"$test_log"
 	done
 	test_mounts_ >"$TRASH/.mounts"
 	while read -r type path; do
