@@ -49,9 +49,6 @@ void hxs_scratch_release(struct hxs_scratch *s);
 
 struct hxs_content;
 
-/* Hash a foreign file again even if it was found right before. */
-#define HXS_CONTENT_FRESH 1u
-
 /*
  * Open regular file @entry (or HXS_ENTRY_INDEX, HXS_ENTRY_MANIFEST) of
  * @snap; keeps a reference on @snap. A native file's blocks are checked as
@@ -63,7 +60,7 @@ struct hxs_content;
  * -EINVAL for other types, -errno with fault kind READ for I/O errors.
  */
 HXS_MUST_CHECK
-int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry, unsigned flags,
+int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
 		     struct hxs_content **out, struct hxs_fault *fault,
 		     struct hxs_err *err);
 void hxs_content_close(struct hxs_content *c); /* takes NULL */
