@@ -105,7 +105,7 @@ static int add_item(struct list *l, const struct hxs_history_item *item,
 
 static int list_env(struct list *l, const char *env, struct hxs_err *err)
 {
-	HXS_AUTO_NAMES struct hxs_names ids = { .count = 0 };
+	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
 	struct hxs_history_item item;
 	size_t i;
 	int r;
@@ -140,7 +140,7 @@ static bool in_store(const struct hxs_names *envs, const char *env)
 static int list_all(struct list *l, const char *env,
 		    const struct hxs_config *config, struct hxs_err *err)
 {
-	HXS_AUTO_NAMES struct hxs_names envs = { .count = 0 };
+	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
 	size_t i;
 	int r;
 

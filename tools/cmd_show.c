@@ -31,7 +31,7 @@ static int check_meta(struct hxs_snapshot *snap, struct hxs_err *err)
 
 	if (n < 0)
 		return 0; /* a foreign snapshot may have none */
-	r = hxs_content_open(snap, (uint32_t)n, 0, &c, &fault, err);
+	r = hxs_content_open(snap, (uint32_t)n, &c, &fault, err);
 	if (r < 0)
 		return r;
 	got = hxs_content_read(c, 0, hxs_content_size(c), &scratch, &bytes,

@@ -150,7 +150,7 @@ static int verify_one(struct run_state *s, const struct hxs_named *snap,
 
 static int verify_area(struct run_state *s, enum hxs_kind kind, const char *env)
 {
-	HXS_AUTO_NAMES struct hxs_names ids = { .count = 0 };
+	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
 	struct hxs_named snap = { .kind = kind };
 	size_t i;
 	int r;
@@ -174,7 +174,7 @@ static int verify_env(struct run_state *s, const char *env)
 
 static int verify_all(struct run_state *s)
 {
-	HXS_AUTO_NAMES struct hxs_names envs = { .count = 0 };
+	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
 	size_t i;
 	int r;
 
