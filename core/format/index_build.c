@@ -175,15 +175,16 @@ int hxs_index_builder_add(struct hxs_index_builder *b, uint32_t parent,
 	it->target_len = (uint32_t)target_len;
 	it->parent = parent;
 	it->leader = b->count;
-	r = hxs_index_builder_update(b, b->count, node);
+	r = hxs_index_builder_update(b, b->count++, node);
 	if (r < 0) {
+		b->count--;
 		free(it->name);
 		return hxs_err_errno(err, -r, "cannot note '%.*s'",
 				     (int)node->name_len, node->name);
 	}
 	if (target_len)
 		it->size = target_len;
-	*handle = b->count++;
+	*handle = b->count - 1;
 	return 0;
 }
 
