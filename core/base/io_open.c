@@ -22,7 +22,11 @@
 static int call_openat2(int dirfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
-		.flags = (uint64_t)(unsigned)flags,
+		/*
+		 * Without O_NOFOLLOW, which RESOLVE_NO_SYMLINKS includes:
+		 * it would let O_PATH open a link at the end.
+		 */
+		.flags = (uint64_t)(unsigned)(flags & ~O_NOFOLLOW),
 		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
 		.resolve = RESOLVE_ALL,
 	};
@@ -50,7 +54,11 @@ static bool no_openat2(int r)
 	       errno != EINVAL;
 }
 
-/* Open one component, which is no "..", without leaving @dirfd's device. */
+/*
+ * Open one component, which is no "..", without leaving @dirfd's device.
+ * With O_NOFOLLOW alone a link answers ENOTDIR to O_DIRECTORY and is itself
+ * opened by O_PATH; both are -ELOOP here.
+ */
 static int open_step(int dirfd, const char *name, int flags, mode_t mode)
 {
 	HXS_AUTO_CLOSE int fd = -1;
@@ -60,29 +68,26 @@ static int open_step(int dirfd, const char *name, int flags, mode_t mode)
 	if (fstatat(dirfd, "", &here, AT_EMPTY_PATH) < 0)
 		return -errno;
 	do
-		fd = openat(dirfd, name, flags, mode);
+		fd = openat(dirfd, name, flags | O_NOFOLLOW, mode);
 	while (fd < 0 && errno == EINTR);
 	e = errno;
 	if (fd < 0 && e == ENOTDIR &&
 	    fstatat(dirfd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISLNK(there.st_mode))
-		return -ELOOP; /* O_DIRECTORY is asked before O_NOFOLLOW */
+		return -ELOOP;
 	if (fd < 0)
 		return -e;
 	if (fstat(fd, &there) < 0)
 		return -errno;
-	if (there.st_dev != here.st_dev)
-		return -EXDEV;
-	/* O_PATH | O_NOFOLLOW opens the link itself, openat2 refuses it. */
 	if (S_ISLNK(there.st_mode))
 		return -ELOOP;
-	return HXS_STEAL_FD(fd);
+	return there.st_dev == here.st_dev ? HXS_STEAL_FD(fd) : -EXDEV;
 }
 
 /* The same as openat2 for a relative @path of 1 to PIECE_MAX bytes. */
 static int walk(int dirfd, const char *path, int flags, mode_t mode)
 {
-	const int dir_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	const int dir_flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	HXS_AUTO_CLOSE int at = -1;
 	char name[PATH_MAX];
 	size_t n;
@@ -159,7 +164,7 @@ int hxs_io_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 		return r;
 	if (path[0] == '\0')
 		path = ".";
-	flags |= O_CLOEXEC | O_NOFOLLOW;
+	flags |= O_CLOEXEC;
 	/* openat2 takes nothing beside O_PATH that means nothing with it. */
 	if (!(flags & O_PATH))
 		flags |= O_NONBLOCK | O_NOCTTY;
@@ -173,8 +178,7 @@ int hxs_io_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 		memcpy(piece, path, n);
 		piece[n] = '\0';
 		fd = open_piece(at >= 0 ? at : dirfd, piece,
-				O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-				0);
+				O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 		if (fd < 0)
 			return fd;
 		if (at >= 0)

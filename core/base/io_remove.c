@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -110,16 +111,41 @@ static int push(struct removal *rm, int dirfd, const char *name)
 	return 0;
 }
 
-/* Make sure that a frame, whose directory is @path, has it open. */
-static int reopen(struct removal *rm, struct frame *f, const char *path)
+/* Open frame @i again; the one above it is open unless @by_path. */
+static int reopen_one(struct removal *rm, size_t i, bool by_path)
 {
+	struct frame *f = &rm->frames[i];
+	size_t from = by_path ? 0 : f[-1].path_len + 1;
+	HXS_AUTO_FREE char *path = NULL;
 	int r;
 
-	if (f->dir)
-		return 0;
-	r = open_passable(rm->top, path, &f->dir);
+	assert(!f->dir);
+	path = strndup(rm->path.data + from, f->path_len - from);
+	if (!path)
+		return -ENOMEM;
+	r = open_passable(by_path ? rm->top : dirfd(f[-1].dir), path, &f->dir);
 	f->removed = r == 0; /* at least what was entered from here */
 	return r;
+}
+
+/*
+ * Make sure that frame @i is open. The path to it may be as long as the tree
+ * is deep, so those above it are opened with it: they are needed next.
+ */
+static int reopen(struct removal *rm, size_t i)
+{
+	/* With the frame at hand, which is the next, that makes KEEP_OPEN. */
+	size_t lowest = i < KEEP_OPEN - 1 ? 0 : i - (KEEP_OPEN - 2), k;
+	int r;
+
+	if (rm->frames[i].dir)
+		return 0;
+	for (k = lowest; k <= i; k++) {
+		r = reopen_one(rm, k, k == lowest);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* The next entry, NULL at the end (*@r 0) or after a failure. */
@@ -140,13 +166,9 @@ static const struct dirent *next_entry(DIR *dir, int *r)
 static int step_down(struct removal *rm, struct frame *f, bool *entered)
 {
 	const struct dirent *e;
-	int r, pushed, fd;
+	int r, pushed, fd = dirfd(f->dir);
 
 	*entered = false;
-	r = reopen(rm, f, hxs_buf_str(&rm->path));
-	if (r < 0)
-		return r;
-	fd = dirfd(f->dir);
 	while ((e = next_entry(f->dir, &r)) != NULL) {
 		f->removed = true; /* now, or when it comes back here */
 		if (e->d_type != DT_DIR) {
@@ -178,12 +200,8 @@ static int step_up(struct removal *rm, struct frame *f)
 	up = rm->depth > 1 ? f - 1 : NULL;
 	parent_len = up ? up->path_len : 0;
 	name = hxs_buf_str(&rm->path) + parent_len + (up ? 1 : 0);
-	if (up && !up->dir) {
-		HXS_AUTO_FREE char *path = strndup(rm->path.data, parent_len);
-
-		if (!path)
-			return -ENOMEM;
-		r = reopen(rm, up, path);
+	if (up) {
+		r = reopen(rm, rm->depth - 2);
 		if (r < 0)
 			return r;
 	}
@@ -197,8 +215,7 @@ static int step_up(struct removal *rm, struct frame *f)
 		rewinddir(f->dir);
 		return 0;
 	}
-	if (f->dir)
-		(void)closedir(f->dir); /* only read */
+	(void)closedir(f->dir); /* only read */
 	rm->depth--;
 	hxs_buf_truncate(&rm->path, parent_len);
 	return 0;
