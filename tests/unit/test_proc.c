@@ -1,0 +1,283 @@
+#include "base/proc.h"
+#include "tests/lib/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#define SH(script)                       \
+	(const char *const[])            \
+	{                                \
+		"sh", "-c", script, NULL \
+	}
+
+static const struct {
+	const char *label, *script;
+	int status;
+	const char *out;
+} cases[] = {
+	{ "output", "printf 'a b\\nc'", 0, "a b\nc" },
+	{ "no output", ":", 0, "" },
+	{ "a status", "exit 7", 7, "" },
+	{ "output and a status", "echo x; exit 255", 255, "x\n" },
+	{ "a signal", "kill -KILL $$", 128 + 9, "" },
+	{ "no signal is blocked or ignored", "kill -TERM $$; echo alive",
+	  128 + 15, "" },
+	{ "nothing on standard input", "cat; echo $?", 0, "0\n" },
+	{ "standard error is dropped", "echo x >&2", 0, "" },
+	{ "no other descriptor",
+	  "if test -e /proc/self/fd/50; then echo yes; fi", 0, "" },
+	{ "output closed early", "exec >&-; exit 3", 3, "" },
+	{ "no shell but its own", "echo \"$0\" '$(x)'", 0, "sh $(x)\n" },
+};
+
+static int run(const char *const *argv, unsigned timeout_ms, size_t max,
+	       struct hxs_buf *out, int *status, struct hxs_err *err)
+{
+	struct hxs_proc_opts opts = {
+		.argv = argv,
+		.timeout_ms = timeout_ms,
+		.max_output = max,
+	};
+
+	return hxs_proc_run(&opts, out, status, err);
+}
+
+static void test_cases(void)
+{
+	sigset_t set, old;
+	size_t i;
+	int fd;
+
+	/* What a child must not inherit. */
+	fd = open("/dev/null", O_RDONLY);
+	if (dup2(fd, 50) != 50)
+		ok(false, "descriptor 50");
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)pthread_sigmask(SIG_BLOCK, &set, &old);
+	for (i = 0; i < HXS_ARRAY_LEN(cases); i++) {
+		HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+		struct hxs_err err = HXS_ERR_INIT;
+		int status = -1;
+
+		(void)hxs_buf_puts(&out, "before ");
+		is_int(run(SH(cases[i].script), 0, 100, &out, &status, &err), 0,
+		       "%s: runs", cases[i].label);
+		is_int(status, cases[i].status, "%s: status", cases[i].label);
+		ok(strncmp(hxs_buf_str(&out), "before ", 7) == 0 &&
+			   strcmp(hxs_buf_str(&out) + 7, cases[i].out) == 0,
+		   "%s: output appended", cases[i].label);
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)close(50);
+	(void)close(fd);
+}
+
+static void test_failures(void)
+{
+	static const char *const missing[] = { "hxs-no-such-program", NULL };
+	static const char *const nox[] = { "/dev/null", NULL };
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	struct hxs_err err = HXS_ERR_INIT;
+	struct hxs_proc_opts opts = { .argv = SH("pwd"), .max_output = 100 };
+	int status = 42;
+
+	(void)hxs_buf_puts(&out, "kept");
+	is_int(run(missing, 0, 100, &out, &status, &err), -ENOENT,
+	       "no such program");
+	is_str(err.message,
+	       "cannot run 'hxs-no-such-program': No such file or directory",
+	       "says so");
+	is_int(run(nox, 0, 100, &out, &status, &err), -EACCES, "no program");
+	is_int(run(SH("while :; do echo y; done"), 0, 1000, &out, &status,
+		   &err),
+	       -EFBIG, "too much output");
+	is_str(err.message, "'sh' wrote more than 1000 bytes", "says so");
+	is_int(run(SH("echo begun; while :; do :; done"), 50, 1000, &out,
+		   &status, &err),
+	       -ETIMEDOUT, "too long");
+	is_str(err.message, "'sh' did not end within 50 ms", "says so");
+	is_int(run(SH("trap '' TERM INT HUP; kill -STOP $$"), 50, 1000, &out,
+		   &status, &err),
+	       -ETIMEDOUT, "stopped, and deaf to signals");
+	is_int(run(SH("exec >&-; while :; do :; done"), 50, 1000, &out, &status,
+		   &err),
+	       -ETIMEDOUT, "too long with its output closed");
+	is_int(status, 42, "no status is written");
+	is_str(hxs_buf_str(&out), "kept", "and no output");
+
+	is_int(run(SH("printf 1234567890"), 0, 10, &out, &status, NULL), 0,
+	       "just as much as allowed");
+	is_str(hxs_buf_str(&out), "kept1234567890", "all of it");
+	is_int(run(SH("echo dropped; exit 5"), 0, 0, NULL, &status, NULL), 0,
+	       "no output wanted");
+	is_int(status, 5, "its status");
+	is_int(run(SH("sleep 1000"), 50, 0, NULL, &status, NULL), -ETIMEDOUT,
+	       "too long, no output wanted");
+
+	opts.cwd = "/";
+	hxs_buf_truncate(&out, 0);
+	is_int(hxs_proc_run(&opts, &out, &status, NULL), 0, "in a directory");
+	is_str(hxs_buf_str(&out), "/\n", "it runs there");
+	opts.cwd = "/hxs-no-such-directory";
+	is_int(hxs_proc_run(&opts, &out, &status, NULL), -ENOENT,
+	       "in a directory that is not there");
+}
+
+/*
+ * Run a child that has a child, until @timeout_ms ends both. The grandchild
+ * writes one byte to the FIFO @path and holds it: *@begun says that it came
+ * so far, the result that it has gone.
+ */
+static bool end_group(const char *path, unsigned timeout_ms, bool *begun)
+{
+	struct pollfd p = { .events = POLLIN };
+	char script[256], c;
+	int status, keep;
+	ssize_t n = -1;
+
+	/* Opened for both, so that the child's opening does not wait. */
+	keep = open(path, O_RDWR | O_CLOEXEC);
+	p.fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	(void)snprintf(script, sizeof(script),
+		       "sh -c 'exec 9>%s; echo >&9; sleep 1000; :' & wait",
+		       path);
+	is_int(run(SH(script), timeout_ms, 0, NULL, &status, NULL), -ETIMEDOUT,
+	       "a child with a child, %u ms", timeout_ms);
+	(void)close(keep);
+	*begun = false;
+	while (poll(&p, 1, 10000) == 1 && (n = read(p.fd, &c, 1)) > 0)
+		*begun = true;
+	(void)close(p.fd);
+	return n == 0;
+}
+
+/* What a child started is killed with it. */
+static void test_group(void)
+{
+	char dir[] = "/tmp/hxs-unit-XXXXXX", path[64];
+	unsigned timeout_ms = 100;
+	bool begun = false, gone = true;
+
+	if (!mkdtemp(dir)) {
+		ok(false, "a directory");
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%s/fifo", dir);
+	if (mkfifo(path, 0600) < 0)
+		ok(false, "a FIFO");
+	/* A busy machine may not come so far in the first time. */
+	while (!begun && gone && timeout_ms < 60000) {
+		gone = end_group(path, timeout_ms, &begun);
+		timeout_ms *= 4;
+	}
+	ok(begun, "it came so far");
+	ok(gone, "and nobody of the group is left");
+	(void)unlink(path);
+	(void)rmdir(dir);
+}
+
+/* A program left in the background on purpose goes on, and holds nobody up. */
+static void test_background(void)
+{
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	int status = -1;
+	long pid;
+
+	is_int(run(SH("sleep 1000 & echo $!"), 60000, 100, &out, &status, NULL),
+	       0, "ends though its output is held open");
+	pid = strtol(hxs_buf_str(&out), NULL, 10);
+	ok(pid > 1 && kill((pid_t)pid, 0) == 0, "what it started goes on");
+	if (pid > 1)
+		(void)kill((pid_t)pid, SIGKILL);
+}
+
+static atomic_int wrong;
+
+static void *many(void *arg)
+{
+	char want[32], script[64];
+
+	(void)snprintf(want, sizeof(want), "%d\n", *(int *)arg);
+	(void)snprintf(script, sizeof(script), "echo %d; exit %d", *(int *)arg,
+		       *(int *)arg);
+	for (int i = 0; i < 25; i++) {
+		HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+		int status = -1;
+
+		if (run(SH(script), 60000, 100, &out, &status, NULL) < 0 ||
+		    status != *(int *)arg ||
+		    strcmp(hxs_buf_str(&out), want) != 0)
+			atomic_fetch_add(&wrong, 1);
+	}
+	return NULL;
+}
+
+static void on_alarm(int sig HXS_UNUSED)
+{
+}
+
+/* Several at once, while a timer interrupts them. */
+static void test_threads(void)
+{
+	const struct itimerval often = { { 0, 2000 }, { 0, 2000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa = { .sa_handler = on_alarm }; /* no SA_RESTART */
+	int ids[4], n = 0;
+	pthread_t t[4];
+
+	(void)sigaction(SIGALRM, &sa, NULL);
+	(void)setitimer(ITIMER_REAL, &often, NULL);
+	for (; n < 4; n++) {
+		ids[n] = 10 + n;
+		if (pthread_create(&t[n], NULL, many, &ids[n]) != 0)
+			break;
+	}
+	for (int i = 0; i < n; i++)
+		(void)pthread_join(t[i], NULL);
+	(void)setitimer(ITIMER_REAL, &never, NULL);
+	is_int(atomic_load(&wrong), 0, "%d threads at once, interrupted", n);
+}
+
+/* With the standard descriptors closed, none of ours takes their place. */
+static void test_closed(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+		int r;
+
+		(void)close(0);
+		(void)close(1);
+		(void)close(2);
+		r = run(SH("cat; echo out; echo err >&2"), 60000, 100, &out,
+			&status, NULL);
+		_exit(r < 0			  ? 100
+		      : status			  ? 101
+		      : strcmp(out.data, "out\n") ? 102
+						  : 0);
+	}
+	(void)waitpid(pid, &status, 0);
+	is_int(status, 0, "without standard descriptors");
+}
+
+int main(void)
+{
+	test_cases();
+	test_failures();
+	test_group();
+	test_background();
+	test_threads();
+	test_closed();
+	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no zombie");
+	return tap_done();
+}
