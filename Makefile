@@ -204,7 +204,11 @@ objects: $(objs)
 # ---------------------------------------------------------------------------
 # How things are made.
 
-ifeq ($(V),)
+# V=1 shows the commands, -s nothing
+quiet := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
+ifneq ($(quiet),)
+say = @
+else ifeq ($(V),)
 say = @printf '  %-5s %s\n' $(1) '$(@:$(B)/%=%)';
 endif
 
@@ -246,8 +250,8 @@ $(libhxtools): $(call obj,$(tools_c)) $(B)/libhxtools.members
 	$(archive)
 
 link = @mkdir -p $(@D)
-link += && $(if $(V),set -x;,printf '  %-5s %s\n' LD '$(@:$(B)/%=%)';) \
-	$(CC) $(CFLAGS) $(HXS_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+link += $(if $(quiet),,$(if $(V),&& set -x,\
+	&& printf '  %-5s %s\n' LD '$(@:$(B)/%=%)')) && $(CC) $(CFLAGS) $(HXS_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 	$(filter %.a,$^) $(OWN_LIBS) $(HXS_LIBS)
 
 $(B)/hxsnapfs: private OWN_LIBS = $(FUSE_LIBS)
