@@ -19,7 +19,7 @@ struct scratch {
 	int fd;
 };
 
-static inline void scratch_die(const char *what)
+__attribute__((noreturn)) static inline void scratch_die(const char *what)
 {
 	printf("Bail out! %s: %s\n", what, strerror(errno));
 	exit(1);

@@ -12,7 +12,7 @@ static void *drip(void *arg)
 	const int *fd = arg;
 
 	for (int i = 0; i < 1000; i++)
-		if (write(*fd, "abcdefghij" + i % 10, 1) != 1)
+		if (write(*fd, &"abcdefghij"[i % 10], 1) != 1)
 			break;
 	(void)close(*fd);
 	return NULL;

@@ -54,7 +54,7 @@ static void test_deep(void)
 		{ "15, as many as are kept open", 1, 15 },
 		{ "16, one more", 1, 16 },
 		{ "2,000 levels", 1, 2000 },
-		{ "3,000 levels of 200 bytes", 200, 3000 },
+		{ "500 levels of 200 bytes", 200, 500 },
 	};
 	struct rlimit old, few;
 	char step[201];
