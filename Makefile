@@ -17,10 +17,10 @@ T =
 # 1: warnings are errors
 WERROR =
 # how long `make fuzz` tries each parser, in seconds
-FUZZ_SECONDS = 20
+FUZZ_SECONDS ?= 20
 
-PREFIX = /usr/local
-DESTDIR =
+PREFIX ?= /usr/local
+DESTDIR ?=
 bindir = $(PREFIX)/bin
 mandir = $(PREFIX)/share/man
 
@@ -30,8 +30,8 @@ endif
 ifeq ($(origin AR),default)
 AR = ar
 endif
-CFLAGS = $(if $(SAN),-O1,-O2) -g
-LDFLAGS =
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
+LDFLAGS ?=
 INSTALL = install
 
 # ---------------------------------------------------------------------------
