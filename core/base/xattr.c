@@ -143,13 +143,19 @@ static void file_init(struct file *f, int fd)
 	(void)snprintf(f->proc, sizeof(f->proc), "/proc/self/fd/%d", fd);
 }
 
+/* What a call by /proc says of a descriptor that is none, or without /proc. */
+static int reason(void)
+{
+	return errno == ENOENT ? -EBADF : -errno;
+}
+
 static ssize_t file_list(const struct file *f, char *list, size_t size)
 {
 	ssize_t n = flistxattr(f->fd, list, size);
 
 	if (n < 0 && errno == EBADF)
 		n = listxattr(f->proc, list, size);
-	return n < 0 ? -errno : n;
+	return n < 0 ? reason() : n;
 }
 
 static ssize_t file_get(const struct file *f, const char *name, void *value,
@@ -159,7 +165,7 @@ static ssize_t file_get(const struct file *f, const char *name, void *value,
 
 	if (n < 0 && errno == EBADF)
 		n = getxattr(f->proc, name, value, size);
-	return n < 0 ? -errno : n;
+	return n < 0 ? reason() : n;
 }
 
 static int file_set(const struct file *f, const char *name, const void *value,
@@ -169,7 +175,7 @@ static int file_set(const struct file *f, const char *name, const void *value,
 
 	if (r < 0 && errno == EBADF)
 		r = setxattr(f->proc, name, value, size, 0);
-	return r < 0 ? -errno : 0;
+	return r < 0 ? reason() : 0;
 }
 
 static int append(struct hxs_buf *out, const char *name, const void *value,

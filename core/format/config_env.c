@@ -165,9 +165,9 @@ static int check_places(struct hxs_config_dotenv *r,
 	static const struct {
 		const char *name, *what;
 	} parts[] = {
-		{ "backups", "the store's backups" },
-		{ "rollbacks", "the store's rollbacks" },
-		{ ".hxsnap", "the store's .hxsnap" },
+		{ "backups", "data/backups" },
+		{ "rollbacks", "data/rollbacks" },
+		{ ".hxsnap", "data/.hxsnap" },
 	};
 	struct hxs_config_place places[HXS_ARRAY_LEN(parts) + 2] = { 0 };
 	char *made[HXS_ARRAY_LEN(parts)] = { NULL };
