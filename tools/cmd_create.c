@@ -77,7 +77,7 @@ static void put_json(const char *env, const struct hxs_create_report *rep,
 	hxs_json_out_uint(&o, "bytes", rep->bytes);
 	hxs_json_out_uint(&o, "linked_files", rep->linked_files);
 	hxs_json_out_uint(&o, "linked_bytes", rep->linked_bytes);
-	hxs_json_out_double(&o, "seconds", rep->seconds);
+	hxs_out_json_seconds(&o, "seconds", rep->seconds);
 	hxs_json_out_array(&o, "warnings");
 	for (i = 0; i < meter->warning_count; i++)
 		hxs_json_out_string(&o, NULL, meter->warning[i]);

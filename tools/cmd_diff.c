@@ -40,7 +40,7 @@ static void put_side(struct hxs_json_out *o, const char *key,
 	hxs_json_out_uint(o, "uid", n->uid);
 	hxs_json_out_uint(o, "gid", n->gid);
 	hxs_json_out_uint(o, "size", n->size);
-	hxs_out_json_time(o, "mtime", n->mtime.tv_sec);
+	hxs_out_json_nanos(o, "mtime", &n->mtime);
 	if (n->digest)
 		hxs_out_json_digest(o, "sha256", n->digest);
 	else

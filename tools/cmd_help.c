@@ -21,9 +21,8 @@ static void print_opts(const struct hxs_opt *opt)
 
 static void print_cmd(const struct hxs_cmd *cmd)
 {
-	(void)printf("usage: %s [OPTION]... %s%s%s\n\n%s\n", HXS_TOOL_NAME,
-		     cmd->name, *cmd->synopsis ? " " : "", cmd->synopsis,
-		     cmd->summary);
+	(void)printf("usage: %s %s%s%s\n\n%s\n", HXS_TOOL_NAME, cmd->name,
+		     *cmd->synopsis ? " " : "", cmd->synopsis, cmd->summary);
 	if (cmd->text)
 		(void)printf("\n%s", cmd->text);
 	if (cmd->opts) {

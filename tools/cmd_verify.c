@@ -101,7 +101,7 @@ static int print_report(struct run_state *s, int r, const struct hxs_err *why,
 	hxs_json_out_uint(&o, "bytes", rep->bytes);
 	hxs_json_out_uint(&o, "faults", rep->faults);
 	hxs_json_out_bool(&o, "foreign", rep->foreign);
-	hxs_json_out_double(&o, "seconds", rep->seconds);
+	hxs_out_json_seconds(&o, "seconds", rep->seconds);
 	hxs_json_out_string(&o, "message", r == 0 ? NULL : why->message);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(&out, '\n'); /* the status keeps failures */

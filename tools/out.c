@@ -162,3 +162,22 @@ void hxs_out_json_time(struct hxs_json_out *o, const char *key, int64_t sec)
 	else
 		hxs_json_out_string(o, key, text);
 }
+
+void hxs_out_json_nanos(struct hxs_json_out *o, const char *key,
+			const struct timespec *ts)
+{
+	char text[HXS_RFC3339_LEN + 1], fine[HXS_RFC3339_LEN + 16];
+
+	if (hxs_clock_format_rfc3339(ts->tv_sec, text) < 0) {
+		hxs_json_out_null(o, key);
+		return;
+	}
+	(void)snprintf(fine, sizeof(fine), "%.*s.%09uZ", HXS_RFC3339_LEN - 1,
+		       text, (unsigned)ts->tv_nsec);
+	hxs_json_out_string(o, key, fine);
+}
+
+void hxs_out_json_seconds(struct hxs_json_out *o, const char *key, double n)
+{
+	hxs_json_out_double(o, key, (double)(uint64_t)(n * 1e6 + 0.5) / 1e6);
+}

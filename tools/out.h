@@ -61,10 +61,16 @@ const char *hxs_out_time(int64_t sec, char text[HXS_RFC3339_LEN + 1]);
 const char *hxs_out_count(uint64_t n, const char *one,
 			  char text[HXS_COUNT_TEXT]);
 
-/* A key with a digest's 64 digits, or with a time as RFC 3339. */
+/*
+ * A key with a digest's 64 digits; with a time as RFC 3339, to the second or
+ * to the nanosecond; with seconds to the microsecond.
+ */
 void hxs_out_json_digest(struct hxs_json_out *o, const char *key,
 			 const struct hxs_digest *digest);
 void hxs_out_json_time(struct hxs_json_out *o, const char *key, int64_t sec);
+void hxs_out_json_nanos(struct hxs_json_out *o, const char *key,
+			const struct timespec *ts);
+void hxs_out_json_seconds(struct hxs_json_out *o, const char *key, double n);
 
 /*
  * A table of text. @align has one letter a column: 'l' or 'r'; the last one
