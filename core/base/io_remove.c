@@ -41,27 +41,28 @@ static void release(struct removal *rm)
 	hxs_buf_release(&rm->path);
 }
 
-/* Open directory @name for reading, whatever its mode says. */
-static int open_passable(int dirfd, const char *name, DIR **out)
+/* Open directory @name, whatever its mode says; NULL with *@r negative. */
+static DIR *open_passable(int dirfd, const char *name, int *r)
 {
 	HXS_AUTO_CLOSE int fd = -1;
 	struct stat st;
+	DIR *dir;
 
 	fd = hxs_io_open_dir(dirfd, name);
 	if (fd == -EACCES &&
 	    fchmodat(dirfd, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
 		fd = hxs_io_open_dir(dirfd, name);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((st.st_mode & 0700) != 0700)
+	if (fd < 0) {
+		*r = fd;
+		return NULL;
+	}
+	if (fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
 		(void)fchmod(fd, 0700); /* else the removal says why not */
-	*out = fdopendir(fd);
-	if (!*out)
-		return -errno;
-	fd = -1; /* now the stream's */
-	return 0;
+	dir = fdopendir(fd);
+	*r = dir ? 0 : -errno;
+	if (dir)
+		fd = -1; /* now the stream's */
+	return dir;
 }
 
 static int reserve_frame(struct removal *rm)
@@ -90,8 +91,8 @@ static int push(struct removal *rm, int dirfd, const char *name)
 	r = reserve_frame(rm);
 	if (r < 0)
 		return r;
-	r = open_passable(dirfd, name, &dir);
-	if (r < 0)
+	dir = open_passable(dirfd, name, &r);
+	if (!dir)
 		return r;
 	if (old)
 		(void)hxs_buf_putc(&rm->path, '/');
@@ -123,8 +124,8 @@ static int reopen_one(struct removal *rm, size_t i, bool by_path)
 	path = strndup(rm->path.data + from, f->path_len - from);
 	if (!path)
 		return -ENOMEM;
-	r = open_passable(by_path ? rm->top : dirfd(f[-1].dir), path, &f->dir);
-	f->removed = r == 0; /* at least what was entered from here */
+	f->dir = open_passable(by_path ? rm->top : dirfd(f[-1].dir), path, &r);
+	f->removed = true; /* at least what was entered from here */
 	return r;
 }
 
