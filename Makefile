@@ -102,6 +102,12 @@ corpora := $(fuzz_c:%.c=$(B)/%)
 helpers := $(lib_c:tests/lib/%.c=$(B)/tests/%) $(side_c:%.c=$(B)/%)
 test_programs := $(units) $(corpora) $(helpers)
 
+# What the selected tests need: all of it, or just the C tests named.
+for_check = $(if $(filter-out unit unit/% fuzz fuzz/%,$(or $(T),all)),do-tests,\
+	$(if $(filter unit,$(T)),$(units)) $(if $(filter fuzz,$(T)),$(corpora)) \
+	$(foreach t,$(filter unit/%,$(T)),$(B)/tests/unit/test_$(t:unit/%=%)) \
+	$(foreach t,$(filter fuzz/%,$(T)),$(B)/tests/fuzz/fuzz_$(t:fuzz/%=%)))
+
 # run the rest in parallel, unless the caller already decided
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE = $(MAKE) --no-print-directory
@@ -121,7 +127,7 @@ all: ## build hxsnap and hxsnapfs into build/
 
 check: ## run the tests; T=fuse, T=t0020-x.sh, T=unit/json; SAN=asan|tsan
 	@scripts/deps build test
-	+@$(SUBMAKE) $(PARALLEL) do-tests
+	+@$(SUBMAKE) $(PARALLEL) $(for_check)
 	+@$(SUBMAKE) do-check
 
 demo: ## show it at work on made-up data, in a minute
