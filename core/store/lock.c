@@ -141,7 +141,9 @@ void hxs_lock_release(struct hxs_lock *l)
 	if (!l)
 		return;
 	if (l->fd >= 0) {
-		(void)ftruncate(l->fd, 0); /* for people only */
+		if (ftruncate(l->fd, 0) < 0) {
+			/* For people only: they see an old name for a while */
+		}
 		(void)close(l->fd); /* this is what releases it */
 	}
 	free(l);

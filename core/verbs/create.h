@@ -22,7 +22,7 @@ struct hxs_create_opts {
 
 struct hxs_create_report {
 	char id[HXS_ID_LEN + 1];
-	uint64_t files, bytes; /* in the snapshot */
+	uint64_t files, bytes; /* of all sources */
 	uint64_t linked_files, linked_bytes; /* of these: linked, not read */
 	double seconds;
 	unsigned warnings;
@@ -35,7 +35,9 @@ struct hxs_create_report {
  * looks like one is there. -HXS_ENOSUCH (no such environment), -HXS_EBUSY,
  * -HXS_EDENIED with "refused" in the message (empty or shrunken source
  * without allow_shrink; source and store inside one another), -ECANCELED,
- * -errno. Every message ends by saying that no snapshot was made.
+ * -errno. Every message ends by saying that no snapshot was made, but for
+ * one: when it was, and could not be pinned, it says that (and *@out is
+ * filled).
  */
 HXS_MUST_CHECK
 int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,

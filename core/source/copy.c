@@ -1,0 +1,381 @@
+/*
+ * One pass over a file: the bytes that were hashed are the bytes that were
+ * written, from one buffer. What is hashed of a clone is the clone.
+ */
+#include "source/copy.h"
+
+#include "base/io.h"
+#include "base/xattr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#define TRIES 3
+#define READAHEAD_FROM (1u << 20) /* smaller files are read in one go */
+/* The kernel's clock for file times advances in steps of up to this. */
+#define TICK_NS 10000000
+
+/* ---- buffers ----------------------------------------------------------- */
+
+static void free_scribe(struct hxs_scribe *s)
+{
+	if (!s)
+		return;
+	hxs_chain_maker_free(s->maker);
+	hxs_buf_release(&s->xattrs);
+	free(s->buf);
+	free(s);
+}
+
+struct hxs_scribe *hxs_copy_take_scribe(struct hxs_capture *cap)
+{
+	struct hxs_scribe *s;
+
+	(void)pthread_mutex_lock(&cap->lock);
+	s = cap->idle;
+	if (s)
+		cap->idle = s->next;
+	(void)pthread_mutex_unlock(&cap->lock);
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->buf = malloc(HXS_COPY_BUFFER);
+	if (!s->buf || hxs_chain_maker_new(&s->maker) < 0) {
+		free_scribe(s);
+		return NULL;
+	}
+	return s;
+}
+
+void hxs_copy_give_scribe(struct hxs_capture *cap, struct hxs_scribe *s)
+{
+	(void)pthread_mutex_lock(&cap->lock);
+	s->next = cap->idle;
+	cap->idle = s;
+	(void)pthread_mutex_unlock(&cap->lock);
+}
+
+void hxs_copy_free_scribes(struct hxs_capture *cap)
+{
+	struct hxs_scribe *s;
+
+	while (cap->idle) {
+		s = cap->idle;
+		cap->idle = s->next;
+		free_scribe(s);
+	}
+}
+
+/* ---- one pass ---------------------------------------------------------- */
+
+static int short_file(void)
+{
+	return -EAGAIN; /* it shrank under our hands */
+}
+
+/*
+ * Read [@off, @end) of @from, hash it, and write it to @to at the same place
+ * unless @to is -1.
+ */
+static int pass_data(struct hxs_copy *c, int from, int to, uint64_t off,
+		     uint64_t end, struct hxs_err *err)
+{
+	char *buf = c->scribe->buf;
+	size_t want;
+	ssize_t n;
+	int r;
+
+	while (off < end) {
+		want = HXS_COPY_BUFFER;
+		if (want > end - off)
+			want = (size_t)(end - off);
+		n = hxs_io_pread_full(from, buf, want, off);
+		if (n < 0)
+			return hxs_err_errno(err, (int)-n, "cannot read");
+		if ((size_t)n < want)
+			return short_file();
+		r = hxs_chain_maker_data(c->scribe->maker, buf, want);
+		if (r < 0)
+			return hxs_err_errno(err, -r, "cannot hash");
+		r = to < 0 ? 0 : hxs_io_pwrite_full(to, buf, want, off);
+		if (r < 0)
+			return hxs_err_errno(err, -r, "cannot write");
+		off += want;
+		if (!hxs_capture_goes_on(c->cap))
+			return hxs_err_set(err, ECANCELED, "cancelled");
+	}
+	return 0;
+}
+
+/* The same for all of a file of @size bytes that may have holes. */
+static int pass_sparse(struct hxs_copy *c, int from, int to, uint64_t size,
+		       struct hxs_err *err)
+{
+	uint64_t off = 0, data, end;
+	off_t at;
+	int r;
+
+	while (off < size) {
+		at = lseek(from, (off_t)off, SEEK_DATA);
+		if (at < 0 && errno != ENXIO)
+			return hxs_err_errno(err, errno, "cannot find holes");
+		data = at < 0 || (uint64_t)at > size ? size : (uint64_t)at;
+		r = hxs_chain_maker_hole(c->scribe->maker, data - off);
+		if (r < 0)
+			return hxs_err_errno(err, -r, "cannot hash");
+		if (data == size)
+			break;
+		at = lseek(from, (off_t)data, SEEK_HOLE);
+		if (at < 0)
+			return errno == ENXIO ? short_file()
+					      : hxs_err_errno(err, errno,
+							      "cannot find "
+							      "holes");
+		end = (uint64_t)at > size ? size : (uint64_t)at;
+		r = pass_data(c, from, to, data, end, err);
+		if (r < 0)
+			return r;
+		off = end;
+	}
+	return 0;
+}
+
+/* Whether the file system has given it fewer blocks than it has bytes. */
+static bool may_have_holes(const struct stat *st)
+{
+	return (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
+}
+
+static int pass(struct hxs_copy *c, int from, int to, const struct stat *st,
+		struct hxs_err *err)
+{
+	uint64_t size = (uint64_t)st->st_size;
+	int r;
+
+	hxs_chain_maker_reset(c->scribe->maker);
+	if (size >= READAHEAD_FROM) /* only a hint */
+		(void)posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (!may_have_holes(st))
+		return pass_data(c, from, to, 0, size, err);
+	r = pass_sparse(c, from, to, size, err);
+	if (r < 0 || to < 0)
+		return r;
+	if (ftruncate(to, st->st_size) < 0) /* a hole at the end */
+		return hxs_err_errno(err, errno, "cannot write");
+	return 0;
+}
+
+/* ---- clones ------------------------------------------------------------ */
+
+static bool never_clones(int e)
+{
+	return e == EOPNOTSUPP || e == EXDEV || e == ENOTTY || e == ENOSYS;
+}
+
+/* 1 when @to is now a clone of @from, 0 when it cannot be one. */
+static int clone_file(struct hxs_copy *c, int from, int to,
+		      const struct stat *st)
+{
+	if (st->st_size == 0 || __atomic_load_n(c->no_clone, __ATOMIC_RELAXED))
+		return 0;
+	if (ioctl(to, FICLONE, from) == 0)
+		return 1;
+	if (never_clones(errno))
+		__atomic_store_n(c->no_clone, true, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* ---- one file ---------------------------------------------------------- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static void wait_ns(long ns)
+{
+	const struct timespec ts = { .tv_nsec = ns };
+
+	(void)nanosleep(&ts, NULL); /* a signal may shorten it */
+}
+
+/*
+ * A write within the tick of the clock in which the file last changed leaves
+ * no trace in its times. So a file that changed just now is not read before
+ * the next tick. The kernel's clock is meant here, not the injectable one.
+ */
+static int settle(int fd, struct stat *st)
+{
+	struct timespec now;
+	int64_t age;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return 0; /* this clock always is */
+	if (now.tv_sec - st->st_ctim.tv_sec > 1 ||
+	    now.tv_sec < st->st_ctim.tv_sec)
+		return 0;
+	age = ((int64_t)now.tv_sec - st->st_ctim.tv_sec) * 1000000000 +
+	      now.tv_nsec - st->st_ctim.tv_nsec;
+	if (age < 0 || age >= TICK_NS)
+		return 0;
+	wait_ns(TICK_NS);
+	return fstat(fd, st) < 0 ? -errno : 0;
+}
+
+static int open_source(struct hxs_copy *c)
+{
+	const int flags =
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd;
+
+	do {
+		fd = openat(c->from_dir, c->from, flags | O_NOATIME);
+		if (fd < 0 && errno == EPERM) /* not our file */
+			fd = openat(c->from_dir, c->from, flags);
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+static int read_xattrs(int fd, struct hxs_buf *out, struct hxs_err *err)
+{
+	int r;
+
+	hxs_buf_truncate(out, 0);
+	if (hxs_buf_status(out) < 0)
+		hxs_buf_release(out); /* what failed once begins anew */
+	r = hxs_xattr_read(fd, out);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot read its attributes") : 0;
+}
+
+/* Hash what @to, a clone and so at rest, holds. */
+static int pass_clone(struct hxs_copy *c, int to, const struct stat *want,
+		      struct hxs_err *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(to, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at its copy");
+	if (st.st_size != want->st_size)
+		return -EAGAIN;
+	r = pass(c, to, -1, &st, err);
+	if (r == -EAGAIN)
+		return hxs_err_errno(err, EIO, "cannot read its copy");
+	return r;
+}
+
+/* One attempt; -EAGAIN if the file changed meanwhile. */
+static int attempt(struct hxs_copy *c, int from, int to, struct hxs_err *err)
+{
+	struct stat before, after;
+	int cloned, r;
+
+	if (fstat(from, &before) < 0)
+		return hxs_err_errno(err, errno, "cannot look at it");
+	r = settle(from, &before);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look at it");
+	cloned = clone_file(c, from, to, &before);
+	if (!cloned)
+		r = pass(c, from, to, &before, err);
+	if (r == 0)
+		r = read_xattrs(from, &c->scribe->xattrs, err);
+	if (r < 0)
+		return r;
+	if (fstat(from, &after) < 0)
+		return hxs_err_errno(err, errno, "cannot look at it");
+	if (!same_file(&before, &after))
+		return -EAGAIN;
+	if (cloned) {
+		r = pass_clone(c, to, &before, err);
+		if (r < 0)
+			return r;
+	}
+	hxs_tree_from_stat(&c->st, &after);
+	c->dev = after.st_dev;
+	return 0;
+}
+
+static int attempts(struct hxs_copy *c, int from, int to, struct hxs_err *err)
+{
+	int i, r = -EAGAIN;
+
+	for (i = 0; i < TRIES && r == -EAGAIN; i++) {
+		if (i > 0) {
+			wait_ns(TICK_NS);
+			if (ftruncate(to, 0) < 0)
+				return hxs_err_errno(err, errno,
+						     "cannot write");
+		}
+		r = attempt(c, from, to, err);
+	}
+	if (r == -EAGAIN)
+		return hxs_err_set(err, EAGAIN,
+				   "it changed while it was read, three times");
+	return r;
+}
+
+static int fill(struct hxs_copy *c, int from, int to, struct hxs_err *err)
+{
+	struct hxs_buf *x = &c->scribe->xattrs;
+	bool lost = false;
+	int r;
+
+	r = attempts(c, from, to, err);
+	if (r < 0)
+		return r;
+	r = hxs_copy_attributes(to, &c->st, x->data, x->len, &lost);
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot set the attributes of "
+				     "its copy");
+	c->lost_xattrs = lost;
+	r = hxs_chain_maker_finish(c->scribe->maker, &c->chain);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot hash");
+	return 0;
+}
+
+int hxs_copy_file(struct hxs_copy *c, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int from = -1, to = -1;
+	struct stat st;
+	int r;
+
+	from = open_source(c);
+	if (from == -ENOENT || from == -ELOOP || from == -ENXIO)
+		return HXS_COPY_GONE;
+	if (from < 0)
+		return hxs_err_errno(err, -from, "cannot open");
+	if (fstat(from, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at it");
+	if (!S_ISREG(st.st_mode))
+		return HXS_COPY_GONE;
+	/* Nobody else may read it before it has its own mode. */
+	to = openat(c->to_dir, c->to,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0)
+		return hxs_err_errno(err, errno, "cannot create its copy");
+	r = fill(c, from, to, err);
+	/* Where close() tells of failed writes, it tells it only once. */
+	if (close(HXS_STEAL_FD(to)) < 0 && r == 0) {
+		hxs_chain_release(&c->chain);
+		r = hxs_err_errno(err, errno, "cannot write");
+	}
+	if (r < 0) {
+		(void)unlinkat(c->to_dir, c->to, 0); /* or with the rest */
+		return r;
+	}
+	return HXS_COPY_DONE;
+}

@@ -1,0 +1,15 @@
+#include "source/source.h"
+
+static const struct hxs_source_ops *const all[] = {
+	&hxs_source_directory,
+};
+
+const struct hxs_source_ops *hxs_source_ops(enum hxs_source_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < HXS_ARRAY_LEN(all); i++)
+		if (all[i]->kind == kind)
+			return all[i];
+	return NULL;
+}

@@ -1,0 +1,130 @@
+#ifndef HXS_SOURCE_TREE_H
+#define HXS_SOURCE_TREE_H
+
+/*
+ * A directory source as it was found: its directories, breadth first, and
+ * everything else, one directory's items together. Names, not handles: a
+ * directory is opened again when it is needed, by its path beneath the top,
+ * so that no depth and no number of directories costs descriptors.
+ */
+#include "base/buf.h"
+#include "base/err.h"
+#include "format/config.h"
+#include "source/capture.h"
+#include "source/source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define HXS_TREE_NONE UINT32_MAX
+#define HXS_TREE_NO_ITEM SIZE_MAX
+
+/* What is kept of a struct stat. */
+struct hxs_tree_stat {
+	uint64_t size, ino;
+	struct timespec atime, mtime, ctime;
+	uint32_t mode, uid, gid;
+};
+
+struct hxs_tree_dir {
+	uint32_t parent; /* the top is its own */
+	uint32_t handle; /* in the index builder */
+	uint32_t prev; /* entry of the earlier backup, or NONE */
+	uint32_t depth;
+	size_t first, count; /* its items */
+	const char *name; /* in the arena; the source's for the top */
+	struct hxs_tree_stat st;
+	void *xattrs;
+	uint32_t xattrs_len;
+	bool gone; /* and with it all below */
+};
+
+enum hxs_tree_state {
+	HXS_TREE_COPY, /* to be copied (a link: to be made) */
+	HXS_TREE_SAME, /* as in the earlier backup: to be linked from there */
+	HXS_TREE_OTHER_NAME, /* of item same_as's inode */
+	HXS_TREE_DONE,
+	HXS_TREE_GONE, /* vanished; its warning is written */
+};
+
+struct hxs_tree_item {
+	const char *name; /* in the arena */
+	const char *target; /* of a symbolic link, in the arena, else NULL */
+	const char *xattrs; /* of a symbolic link, likewise */
+	uint32_t xattrs_len;
+	struct hxs_tree_stat st;
+	/*
+	 * OTHER_NAME: the item met first. That one: the next item that is a
+	 * copy of the inode (spread.c), or NO_ITEM.
+	 */
+	size_t same_as;
+	uint32_t dir, handle, prev;
+	uint8_t state;
+};
+
+struct hxs_tree_block;
+
+struct hxs_tree {
+	const struct hxs_config_source *src; /* borrowed */
+	int fd; /* the top, in the live data */
+	bool single; /* the source is one file; the top is made up */
+	const char *live_name; /* of that file in the live data, else NULL */
+	struct hxs_tree_dir *dirs;
+	size_t dir_count, dir_cap;
+	struct hxs_tree_item *items;
+	size_t item_count, item_cap;
+	struct hxs_tree_block *arena;
+	struct hxs_source_totals totals;
+};
+
+void hxs_tree_free(struct hxs_tree *t); /* takes NULL */
+HXS_AUTO_DEFINE(tree, struct hxs_tree *, hxs_tree_free)
+
+/* A copy of @len bytes and a NUL that lives as long as the tree, or NULL. */
+char *hxs_tree_keep(struct hxs_tree *t, const char *s, size_t len);
+
+/* Room for one more; the index of the new, zeroed one, or -ENOMEM. */
+int64_t hxs_tree_add_dir(struct hxs_tree *t);
+int64_t hxs_tree_add_item(struct hxs_tree *t);
+
+/*
+ * Set @out to the path of directory @dir (and of @name in it, unless NULL)
+ * below the top ("" for the top), or with @in_snapshot set below the
+ * snapshot, where the top is named like the source. -ENOMEM.
+ */
+int hxs_tree_path(const struct hxs_tree *t, size_t dir, const char *name,
+		  bool in_snapshot, struct hxs_buf *out);
+
+/* The latter as a person should see it, never NULL. */
+const char *hxs_tree_show(const struct hxs_tree *t, size_t dir,
+			  const char *name, struct hxs_buf *out);
+
+void hxs_tree_from_stat(struct hxs_tree_stat *out, const struct stat *st);
+void hxs_tree_to_node(const struct hxs_tree_stat *st, struct hxs_node *out);
+
+/*
+ * Open a directory of the tree, for @fd the live one, the copy's or an
+ * earlier backup's top: an fd or -errno.
+ */
+int hxs_tree_open(const struct hxs_tree *t, size_t dir, int fd,
+		  bool in_snapshot);
+
+/*
+ * Find everything below @t->fd (walk.c). Entries go into the builder, the
+ * handle of the source's own directory being dirs[0].handle.
+ */
+HXS_MUST_CHECK
+int hxs_walk(struct hxs_capture *cap, struct hxs_tree *t, struct hxs_err *err);
+
+/*
+ * Bring over all that was found (spread.c): directories, then bytes on the
+ * capture's pool, then further names, then the directories' attributes.
+ * *@totals is what is there now.
+ */
+HXS_MUST_CHECK
+int hxs_spread(struct hxs_capture *cap, struct hxs_tree *t,
+	       struct hxs_source_totals *totals, struct hxs_err *err);
+
+#endif

@@ -1,0 +1,349 @@
+/*
+ * Making a backup. Everything is built in a directory that no reader takes
+ * for a snapshot; until its rename, the last step but one, there is nothing
+ * to undo but that directory.
+ */
+#include "verbs/create_parts.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "source/apart.h"
+#include "store/lock.h"
+#include "store/result.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define FDS_SPARE 24 /* ours beside the workers', and the caller's */
+#define FDS_PER_WORKER 6
+
+/* ---- the listener ------------------------------------------------------ */
+
+static void on_progress(uint64_t files, uint64_t bytes, void *ctx)
+{
+	const struct hxs_create *c = ctx;
+	const struct hxs_progress p = {
+		.phase = c->phase,
+		.files = files,
+		.files_total = c->files_total,
+		.bytes = bytes,
+		.bytes_total = c->bytes_total,
+	};
+
+	c->opts->listener->progress(&p, c->opts->listener->ctx);
+}
+
+static void on_warning(const char *text, void *ctx)
+{
+	const struct hxs_create *c = ctx;
+
+	c->opts->listener->warning(text, c->opts->listener->ctx);
+}
+
+static bool on_cancelled(void *ctx)
+{
+	const struct hxs_create *c = ctx;
+
+	return c->opts->listener->cancelled(c->opts->listener->ctx);
+}
+
+static void set_ears(struct hxs_create *c)
+{
+	const struct hxs_listener *l = c->opts->listener;
+
+	if (!l)
+		return;
+	c->cap.ears = (struct hxs_capture_ears){
+		.progress = l->progress ? on_progress : NULL,
+		.warning = l->warning ? on_warning : NULL,
+		.cancelled = l->cancelled ? on_cancelled : NULL,
+		.ctx = c,
+	};
+}
+
+static void enter(struct hxs_create *c, const char *phase)
+{
+	c->phase = phase;
+	if (c->cap.ears.progress)
+		on_progress(c->cap.files, c->cap.bytes, c);
+}
+
+/* ---- what is asked for ------------------------------------------------- */
+
+static bool is_utf8(const char *s)
+{
+	size_t len = strlen(s), n;
+
+	for (; len; s += n, len -= n) {
+		n = hxs_utf8_char(s, len, NULL);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static int check_request(struct hxs_create *c, struct hxs_err *err)
+{
+	const struct hxs_create_opts *o = c->opts;
+	const struct hxs_config_source *src;
+	size_t i;
+
+	c->env = hxs_config_env(o->config, o->env);
+	if (!c->env)
+		return hxs_err_set(err, HXS_ENOSUCH,
+				   "'%s' has no environment '%s'",
+				   o->config->file, o->env);
+	for (i = 0; i < o->tag_count; i++)
+		if (o->tags[i][0] == '\0' || !is_utf8(o->tags[i]))
+			return hxs_err_set(err, HXS_EUSAGE,
+					   "a tag is empty or not UTF-8");
+	c->sources = calloc(c->env->source_count + 1, sizeof(*c->sources));
+	if (!c->sources)
+		return hxs_err_errno(err, ENOMEM, "cannot make a snapshot");
+	for (i = 0; i < c->env->source_count; i++) {
+		src = &c->env->sources[i];
+		c->sources[i].config = src;
+		c->sources[i].ops = hxs_source_ops(src->kind);
+		if (!c->sources[i].ops)
+			return hxs_err_set(err, HXS_EUSAGE,
+					   "source '%s': kind '%s' cannot be "
+					   "captured by this version",
+					   src->name,
+					   hxs_config_kind_name(src->kind));
+	}
+	return 0;
+}
+
+/*
+ * Two workers a processor, since some wait for a disk; fewer where the limit
+ * on open files is low.
+ */
+static unsigned choose_threads(const struct hxs_create_opts *o)
+{
+	unsigned n = o->threads;
+	struct rlimit lim;
+
+	if (n == 0) {
+		n = 2 * hxs_pool_processors();
+		if (n < 4)
+			n = 4;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    lim.rlim_cur < FDS_SPARE + (rlim_t)n * FDS_PER_WORKER) {
+		n = lim.rlim_cur < FDS_SPARE + FDS_PER_WORKER
+			    ? 1
+			    : (unsigned)((lim.rlim_cur - FDS_SPARE) /
+					 FDS_PER_WORKER);
+	}
+	return n;
+}
+
+/* ---- the steps --------------------------------------------------------- */
+
+static int begin(struct hxs_create *c, struct hxs_err *err)
+{
+	struct hxs_index_head head = { .kind = HXS_BACKUP };
+	int r;
+
+	r = hxs_staging_begin(c->store, HXS_BACKUP, c->opts->env, &c->staging,
+			      err);
+	if (r < 0)
+		return r;
+	hxs_clock_now(&c->captured);
+	memcpy(head.env, c->staging.env, sizeof(head.env));
+	memcpy(head.id, c->staging.id, sizeof(head.id));
+	head.captured = c->captured;
+	r = hxs_index_builder_new(&head, &c->builder);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot make an index");
+	c->cap.builder = c->builder;
+	c->cap.dest = c->staging.fd;
+	return hxs_apart_note(&c->cap, c->store, err);
+}
+
+/* A source that is not there: refused, or left out and told. */
+static int miss(struct hxs_create *c, size_t i, struct hxs_err *err)
+{
+	if (!c->opts->allow_shrink) {
+		int r = hxs_err_set(err, HXS_EDENIED,
+				    "refused: source '%s': '%s' does not exist",
+				    c->sources[i].config->name,
+				    c->sources[i].config->path);
+
+		hxs_err_hint(err, "is its file system mounted?");
+		return r;
+	}
+	hxs_err_clear(err);
+	hxs_capture_warn(&c->cap, "source '%s' was left out: it does not exist",
+			 c->sources[i].config->name);
+	return 0;
+}
+
+static int list_sources(struct hxs_create *c, struct hxs_err *err)
+{
+	struct hxs_create_source *s;
+	bool any = false;
+	size_t i;
+	int r;
+
+	enter(c, "looking");
+	for (i = 0; i < c->env->source_count; i++) {
+		s = &c->sources[i];
+		r = s->ops->list(&c->cap, s->config, &s->state, &s->totals,
+				 err);
+		if (r == -HXS_ENOSUCH)
+			r = miss(c, i, err);
+		if (r < 0)
+			return r;
+		any |= s->state != NULL;
+		c->files_total += s->totals.files;
+		c->bytes_total += s->totals.bytes;
+	}
+	if (!any)
+		return hxs_err_set(err, HXS_EDENIED,
+				   "refused: no source of '%s' exists",
+				   c->opts->env);
+	return 0;
+}
+
+static int copy_sources(struct hxs_create *c, struct hxs_err *err)
+{
+	struct hxs_create_source *s;
+	size_t i;
+	int r;
+
+	enter(c, "reading");
+	for (i = 0; i < c->env->source_count; i++) {
+		s = &c->sources[i];
+		if (!s->state)
+			continue;
+		r = s->ops->copy(&c->cap, s->state, &s->totals, err);
+		if (r < 0)
+			return r;
+		s->ops->free(s->state); /* it can be large */
+		s->state = NULL;
+	}
+	return 0;
+}
+
+static void report(struct hxs_create *c, double since,
+		   struct hxs_create_report *out)
+{
+	size_t i;
+
+	*out = (struct hxs_create_report){
+		.linked_files = c->cap.linked_files,
+		.linked_bytes = c->cap.linked_bytes,
+		.seconds = hxs_clock_ticks() - since,
+		.warnings = (unsigned)c->cap.warning_count,
+	};
+	memcpy(out->id, c->staging.id, sizeof(out->id));
+	for (i = 0; i < c->env->source_count; i++) {
+		out->files += c->sources[i].totals.files;
+		out->bytes += c->sources[i].totals.bytes;
+	}
+}
+
+/* Everything up to and with the rename. */
+static int make(struct hxs_create *c, struct hxs_err *err)
+{
+	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
+	unsigned threads = choose_threads(c->opts);
+	int r;
+
+	hxs_create_open_verified(c);
+	r = begin(c, err);
+	if (r == 0)
+		r = hxs_create_read_before(c, err);
+	if (r == 0)
+		r = list_sources(c, err);
+	if (r == 0)
+		r = hxs_create_check_shrink(c, err);
+	if (r < 0)
+		return r;
+	r = hxs_pool_new(threads, 2 * threads, &pool);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot start workers");
+	c->cap.pool = pool;
+	r = copy_sources(c, err);
+	if (r == 0) /* once more: much may have vanished since it was seen */
+		r = hxs_create_check_shrink(c, err);
+	if (r < 0)
+		return r;
+	enter(c, "writing");
+	r = hxs_create_write(c, err);
+	if (r == 0 && !hxs_capture_goes_on(&c->cap))
+		r = hxs_capture_status(&c->cap, err);
+	if (r == 0)
+		r = hxs_staging_publish(&c->staging, 0755, err);
+	return r;
+}
+
+static void release(struct hxs_create *c)
+{
+	size_t i;
+
+	for (i = 0; c->sources && i < c->env->source_count; i++)
+		if (c->sources[i].state)
+			c->sources[i].ops->free(c->sources[i].state);
+	free(c->sources);
+	hxs_meta_release(&c->meta);
+	hxs_index_builder_free(c->builder);
+	hxs_snapshot_unref(c->verified);
+	hxs_staging_release(&c->staging);
+	hxs_capture_release(&c->cap);
+}
+
+static int run(struct hxs_create *c, struct hxs_create_report *out,
+	       struct hxs_err *err)
+{
+	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
+	double since = hxs_clock_ticks();
+	unsigned removed;
+	int r;
+
+	r = check_request(c, err);
+	if (r == 0)
+		r = hxs_lock_env(c->store, c->opts->env, "create", &lock, err);
+	if (r == 0)
+		r = hxs_staging_sweep(c->store, c->opts->env, &removed, err);
+	if (r == 0 && removed)
+		hxs_log_info("removed what %u unfinished creates of '%s' left",
+			     removed, c->opts->env);
+	if (r == 0)
+		r = make(c, err);
+	/* Removed while the lock is still held. */
+	if (r < 0)
+		hxs_staging_release(&c->staging);
+	if (r < 0 && c->staging.published)
+		return r;
+	if (r < 0)
+		return hxs_err_suffix(err, r, "no snapshot was made");
+	report(c, since, out);
+	if (!c->opts->keep)
+		return 0;
+	r = hxs_result_pin(c->store, HXS_BACKUP, c->opts->env, out->id, err);
+	return r < 0 ? hxs_err_suffix(err, r, "snapshot '%s/%s' was made",
+				      c->opts->env, out->id)
+		     : 0;
+}
+
+int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,
+	       struct hxs_create_report *out, struct hxs_err *err)
+{
+	struct hxs_create c = {
+		.store = s,
+		.opts = opts,
+		.staging = HXS_STAGING_INIT,
+		.phase = "beginning",
+	};
+	int r;
+
+	hxs_capture_init(&c.cap);
+	set_ears(&c);
+	r = run(&c, out, err);
+	release(&c);
+	return r;
+}
