@@ -127,8 +127,6 @@ int hxs_io_read_all(int fd, size_t max, char **out, size_t *len)
 		if (cap == max)
 			return -EFBIG;
 		cap = cap > max / 2 ? max : cap * 2;
-		if (cap < done)
-			cap = max < 4096 ? max : 4096;
 	}
 	buf[done] = '\0';
 	*len = done;

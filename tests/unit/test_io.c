@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 static struct scratch dir;
@@ -43,6 +44,11 @@ static void test_read(void)
 	ok(scratch_holds(dir.fd, "ten", "0123xy6789"), "its result");
 	is_int(hxs_io_read_full(fd, buf, 6), 6, "read");
 	is_int(hxs_io_read_full(fd, buf, 6), 4, "read to the end");
+	is_int(hxs_io_read_full(fd, buf, SIZE_MAX), -EINVAL,
+	       "read of too much");
+	is_int(hxs_io_read_full(-1, buf, 1), -EBADF, "read of nothing");
+	is_int(hxs_io_read_all(-1, 10, &all, &len), -EBADF, "all of nothing");
+	is_int(hxs_io_pwrite_full(-1, "x", 1, 0), -EBADF, "pwrite to nothing");
 	(void)close(fd);
 	is_int(hxs_io_write_full(-1, "x", 1), -EBADF, "write to nothing");
 	is_int(hxs_io_write_full(-1, "x", 0), 0, "no byte is no write");
@@ -93,51 +99,103 @@ static void test_read_all(void)
 	}
 }
 
-static atomic_int alarms;
+/* Shared with a child: how often each was interrupted. */
+static struct {
+	atomic_int reader, writer;
+} * alarms;
+static atomic_int *mine;
 
 static void on_alarm(int sig HXS_UNUSED)
 {
-	atomic_fetch_add(&alarms, 1);
+	atomic_fetch_add(mine, 1);
 }
 
-/* A timer interrupts a slow transfer many times: nothing is lost. */
-static void test_interrupts(void)
+static void interrupt_often(atomic_int *counter)
 {
 	const struct itimerval often = { { 0, 500 }, { 0, 500 } };
-	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
 	struct sigaction sa = { .sa_handler = on_alarm }; /* no SA_RESTART */
-	static char out[1 << 20], in[1 << 20];
-	int fds[2];
+
+	mine = counter;
+	(void)sigaction(SIGALRM, &sa, NULL);
+	(void)setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void wait_for(atomic_int *counter, int n)
+{
+	while (atomic_load(counter) < n)
+		(void)sched_yield();
+}
+
+#define MUCH (1 << 20) /* more than a pipe holds */
+
+/* Lets the reader wait for its first byte through ten interruptions. */
+static void slow_writer(int fd, const char *out)
+{
+	interrupt_often(&alarms->writer);
+	wait_for(&alarms->reader, 10);
+	_exit(hxs_io_write_full(fd, out, MUCH) != 0);
+}
+
+/* A timer interrupts waits in the middle: nothing is lost. */
+static void test_interrupts(void)
+{
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	static char out[MUCH], in[MUCH];
+	int fds[2], status = -1;
+	char first;
 	pid_t pid;
 
-	for (size_t i = 0; i < sizeof(out); i++)
+	for (size_t i = 0; i < MUCH; i++)
 		out[i] = (char)(i * 7 + i / 251);
-	if (pipe(fds) < 0)
+	alarms = mmap(NULL, sizeof(*alarms), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (alarms == MAP_FAILED || pipe(fds) < 0)
 		scratch_die("pipe");
 	pid = fork();
 	if (pid == 0) {
 		(void)close(fds[0]);
-		(void)sigaction(SIGALRM, &sa, NULL);
-		(void)setitimer(ITIMER_REAL, &often, NULL);
-		_exit(hxs_io_write_full(fds[1], out, sizeof(out)) != 0);
+		slow_writer(fds[1], out);
 	}
 	(void)close(fds[1]);
-	(void)sigaction(SIGALRM, &sa, NULL);
-	(void)setitimer(ITIMER_REAL, &often, NULL);
-	/* Until the timer has struck here at least once. */
-	while (atomic_load(&alarms) == 0)
-		(void)sched_yield();
-	is_int(hxs_io_read_full(fds[0], in, sizeof(in)), sizeof(in),
-	       "all of it through interruptions");
+	interrupt_often(&alarms->reader);
+	is_int(hxs_io_read_full(fds[0], &first, 1), 1,
+	       "a byte that is long in coming");
 	(void)setitimer(ITIMER_REAL, &never, NULL);
-	ok(memcmp(in, out, sizeof(in)) == 0, "and right");
+	/* Now the writer waits, for room. */
+	wait_for(&alarms->writer, atomic_load(&alarms->writer) + 10);
+	is_int(hxs_io_read_full(fds[0], in, MUCH), MUCH - 1, "all the others");
+	ok(first == out[0] && memcmp(in, out + 1, MUCH - 1) == 0, "and right");
 	(void)close(fds[0]);
-	{
-		int status = -1;
+	(void)waitpid(pid, &status, 0);
+	is_int(status, 0, "the writer noticed nothing either");
+}
 
-		(void)waitpid(pid, &status, 0);
-		is_int(status, 0, "the writer noticed nothing either");
-	}
+static void *pour(void *arg)
+{
+	static const char data[100000] = "x";
+	const int *fd = arg;
+
+	(void)hxs_io_write_full(*fd, data, sizeof(data)); /* seen by reader */
+	(void)close(*fd);
+	return NULL;
+}
+
+/* More than the first guess, and no size to ask for. */
+static void test_growing(size_t max, int want)
+{
+	HXS_AUTO_FREE char *all = NULL;
+	size_t len = 0;
+	pthread_t t;
+	int fds[2];
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (pipe(fds) < 0 || pthread_create(&t, NULL, pour, &fds[1]) != 0)
+		scratch_die("pipe");
+	is_int(hxs_io_read_all(fds[0], max, &all, &len), want,
+	       "100,000 bytes of a pipe, %zu allowed", max);
+	is_int((long long)len, want ? 0 : 100000, "how many came");
+	(void)close(fds[0]);
+	(void)pthread_join(t, NULL);
 }
 
 static void test_mkdirs(void)
@@ -215,6 +273,10 @@ int main(void)
 	test_read();
 	test_read_all();
 	test_interrupts();
+	test_growing(100000, 0);
+	test_growing(99999, -EFBIG);
+	test_growing(150000, 0);
+	test_growing(0, -EFBIG);
 	test_mkdirs();
 	test_list();
 	is_int(hxs_io_sync_dir(dir.fd, "."), 0, "sync of itself");

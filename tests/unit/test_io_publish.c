@@ -51,6 +51,7 @@ static void test_refused(void)
 	static const char *const bad[] = { "", ".", "..", "a/b", "/a", "../a" };
 	char name[300];
 	size_t i;
+	int gone;
 
 	for (i = 0; i < HXS_ARRAY_LEN(bad); i++)
 		is_int(hxs_io_publish(dir.fd, bad[i], "x", 1, 0600), -EINVAL,
@@ -65,7 +66,11 @@ static void test_refused(void)
 	scratch_dir(dir.fd, "directory");
 	is_int(hxs_io_publish(dir.fd, "directory", "x", 1, 0600), -EISDIR,
 	       "over a directory");
+	gone = openat(dir.fd, "directory", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	(void)unlinkat(dir.fd, "directory", AT_REMOVEDIR);
+	is_int(hxs_io_publish(gone, "name", "x", 1, 0600), -ENOENT,
+	       "in a directory that is gone");
+	(void)close(gone);
 	is_int(entries(), 1, "no temporary stays");
 }
 

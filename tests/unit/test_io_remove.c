@@ -1,9 +1,34 @@
 #include "tests/unit/scratch.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <sys/resource.h>
 
 static struct scratch dir;
 static bool mounts;
+
+/*
+ * Stands in front of the C library's: a file system that says no types, and
+ * that leaves entries out while others are removed.
+ */
+static bool odd_file_system;
+static unsigned entries_seen;
+
+struct dirent *readdir(DIR *d)
+{
+	static struct dirent *(*real)(DIR *);
+	struct dirent *e;
+
+	if (!real) /* which is what 64-bit offsets make of readdir */
+		*(void **)&real = dlsym(RTLD_NEXT, "readdir64");
+	do
+		e = real(d);
+	while (odd_file_system && e && e->d_name[0] != '.' &&
+	       ++entries_seen % 3 == 0);
+	if (odd_file_system && e)
+		e->d_type = DT_UNKNOWN;
+	return e;
+}
 
 static void test_names(void)
 {
@@ -107,6 +132,23 @@ static void test_wide(void)
 	ok(!scratch_exists(dir.fd, "wide"), "is gone");
 }
 
+static void test_odd(void)
+{
+	char name[32];
+
+	scratch_deep(dir.fd, "odd", "d", 30);
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(name, sizeof(name), "odd/d/x%d", i);
+		scratch_file(dir.fd, name, "");
+	}
+	odd_file_system = true;
+	is_int(hxs_io_remove_tree(dir.fd, "odd"), 0,
+	       "a file system that leaves entries out");
+	odd_file_system = false;
+	ok(entries_seen > 0, "was asked");
+	ok(!scratch_exists(dir.fd, "odd"), "is gone");
+}
+
 /* As somebody who is not root: what a mode forbids, its owner may allow. */
 static void test_modes(void)
 {
@@ -202,6 +244,7 @@ int main(void)
 	test_links();
 	test_deep();
 	test_wide();
+	test_odd();
 	test_modes();
 	test_refusal();
 	test_mounts();

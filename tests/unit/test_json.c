@@ -333,6 +333,35 @@ static void test_keys(const struct hxs_json *root)
 	is_int(hxs_json_type(AT("n")), HXS_JSON_ARRAY, "its type");
 }
 
+static void test_types(void)
+{
+	static const struct {
+		const char *text;
+		enum hxs_json_type type;
+	} cases[] = {
+		{ "null", HXS_JSON_NULL },   { "true", HXS_JSON_BOOL },
+		{ "false", HXS_JSON_BOOL },  { "1", HXS_JSON_NUMBER },
+		{ "\"\"", HXS_JSON_STRING }, { "[]", HXS_JSON_ARRAY },
+		{ "{}", HXS_JSON_OBJECT },
+	};
+	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
+	struct hxs_err err;
+	size_t i, j;
+
+	for (i = 0; i < HXS_ARRAY_LEN(cases); i++) {
+		if (parse(cases[i].text, strlen(cases[i].text), &doc, &err) < 0)
+			ok(false, "'%s'", cases[i].text);
+		is_int(hxs_json_type(hxs_json_root(doc)), cases[i].type,
+		       "type of %s", cases[i].text);
+		for (j = 0; j < HXS_ARRAY_LEN(cases); j++)
+			is_int(hxs_json_expect(hxs_json_root(doc),
+					       cases[j].type, NULL),
+			       cases[i].type == cases[j].type ? 0 : -HXS_EUSAGE,
+			       "%s where %s is expected", cases[i].text,
+			       cases[j].text);
+	}
+}
+
 static void *ask_paths(void *arg)
 {
 	const struct hxs_json *v = arg;
@@ -370,6 +399,7 @@ int main(void)
 	test_texts();
 	test_limits();
 	test_many_keys();
+	test_types();
 	is_int(hxs_json_parse(sample, sizeof(sample) - 1, &doc, &err), 0,
 	       "the sample: %s", err.message);
 	if (doc) {

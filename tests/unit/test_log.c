@@ -39,6 +39,29 @@ static void test_threads(void)
 	is_int(count, THREADS * LINES, "%d threads, no line lost", started);
 }
 
+static void test_stderr(void)
+{
+	char text[200] = "";
+	FILE *f = tmpfile();
+	int old = dup(2);
+
+	if (!f || old < 0 || dup2(fileno(f), 2) < 0) {
+		ok(false, "standard error to a file");
+		return;
+	}
+	hxs_log_set_sink(hxs_log_to_stderr, (char[]){ "prog" }, HXS_LOG_INFO);
+	hxs_log_info("one\ntwo");
+	hxs_log_set_sink(hxs_log_to_stderr, NULL, HXS_LOG_INFO);
+	hxs_log_info("three");
+	hxs_log_set_sink(NULL, NULL, HXS_LOG_INFO);
+	(void)dup2(old, 2);
+	(void)close(old);
+	rewind(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	(void)fclose(f);
+	is_str(text, "prog: one?two\nhxsnap: three\n", "on standard error");
+}
+
 int main(void)
 {
 	enum hxs_log_level level = HXS_LOG_DEBUG;
@@ -69,6 +92,7 @@ int main(void)
 	is_str(last, longer, "a long line is whole");
 
 	test_threads();
+	test_stderr();
 	hxs_log_set_sink(NULL, NULL, HXS_LOG_DEBUG);
 	count = 0;
 	hxs_log_error("nobody listens any more");

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -246,6 +251,67 @@ static void test_threads(void)
 	is_int(atomic_load(&wrong), 0, "%d threads at once, interrupted", n);
 }
 
+/* In a child of its own, since neither can be undone. */
+static int in_child(int (*fn)(void))
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fn());
+	(void)waitpid(pid, &status, 0);
+	return status;
+}
+
+static int without_pidfd(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { HXS_ARRAY_LEN(code), code };
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	int status = -1;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		return 77;
+	if (run(SH("echo a; exec >&-; exit 3"), 60000, 100, &out, &status,
+		NULL) < 0 ||
+	    status != 3 || strcmp(hxs_buf_str(&out), "a\n") != 0)
+		return 1;
+	if (run(SH("while :; do :; done"), 50, 0, NULL, &status, NULL) !=
+	    -ETIMEDOUT)
+		return 2;
+	return 0;
+}
+
+/* Who ignores SIGCHLD has no status to read, and is told so. */
+static int without_status(void)
+{
+	int status = 42;
+
+	(void)signal(SIGCHLD, SIG_IGN);
+	return run(SH("exit 3"), 60000, 0, NULL, &status, NULL) == -ECHILD &&
+			       status == 42
+		       ? 0
+		       : 1;
+}
+
+static void test_surroundings(void)
+{
+	int status = in_child(without_pidfd);
+
+	if (status == 77 << 8)
+		tap_skip("SECCOMP", "no system call filter here");
+	else
+		is_int(status, 0, "a kernel without pidfd_open");
+	is_int(in_child(without_status), 0, "SIGCHLD ignored");
+}
+
 /* With the standard descriptors closed, none of ours takes their place. */
 static void test_closed(void)
 {
@@ -280,6 +346,7 @@ int main(void)
 	test_background();
 	test_threads();
 	test_closed();
+	test_surroundings();
 	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no zombie");
 	return tap_done();
 }
