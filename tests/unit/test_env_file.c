@@ -170,6 +170,15 @@ static void test_limits(void)
 	       "and said");
 
 	hxs_buf_truncate(&text, 0);
+	(void)hxs_buf_puts(&text, "A='\n");
+	for (i = 0; i < 65537; i++)
+		(void)hxs_buf_putc(&text, 'x');
+	is_int(value_of(&text, "A", &value, &err), -HXS_EUSAGE,
+	       "a long line within quotes: refused");
+	is_str(err.message, "'" FILE_NAME "': line 2: it is longer than 64 KiB",
+	       "and said");
+
+	hxs_buf_truncate(&text, 0);
 	(void)hxs_buf_puts(&text, "A='");
 	for (i = 0; i < 20000; i++)
 		(void)hxs_buf_puts(&text, "xxx\n");
@@ -326,6 +335,29 @@ static void test_refused(void)
 	}
 }
 
+/* A place so deep that no path below it can be used. */
+static void test_deep_base(void)
+{
+	static const char text[] = "EVENT_STORE_PATH=/e\n";
+	HXS_AUTO_BUF struct hxs_buf base = HXS_BUF_INIT;
+	struct hxs_config *c = NULL;
+	struct hxs_err err = HXS_ERR_INIT;
+	size_t tail[] = { 4094, 4084 };
+	size_t i;
+
+	for (i = 0; i < 2048; i++)
+		(void)hxs_buf_puts(&base, "/a");
+	for (i = 0; i < HXS_ARRAY_LEN(tail); i++) {
+		hxs_buf_truncate(&base, tail[i]);
+		is_int(hxs_config_parse_env(text, strlen(text), FILE_NAME,
+					    base.data, "dev", &c, &err),
+		       -HXS_EUSAGE, "%zu bytes deep: refused", tail[i]);
+		is_str(err.message,
+		       "the store's place: the path is longer than 4095 bytes",
+		       "and said");
+	}
+}
+
 static const char sample[] = "A='x\ny'\nEVENT_STORE_PATH=e\nENV=1\nENV=2\n"
 			     "PROJECTIONS_DB_PATH=p # x\n";
 
@@ -353,6 +385,7 @@ int main(void)
 	test_whole();
 	test_parts();
 	test_refused();
+	test_deep_base();
 	oom_each("parsing", parse_sample);
 	oom_each("looking up", find_sample);
 	return tap_done();
