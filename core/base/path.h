@@ -33,7 +33,7 @@ bool hxs_path_is_name(const char *s);
  */
 int hxs_path_show(struct hxs_buf *out, const char *s, size_t len);
 
-/* Whether @s holds a byte that a terminal would act on. */
+/* Whether @s holds nothing that a terminal would act on. */
 bool hxs_path_is_plain(const char *s, size_t len);
 
 #endif
