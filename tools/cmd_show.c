@@ -3,7 +3,6 @@
 #include "tools/item.h"
 #include "tools/out.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -148,10 +147,9 @@ static void put_text(const struct view *v, struct hxs_buf *out)
 	if (v->snap) {
 		hxs_digest_to_hex(hxs_snapshot_manifest_digest(v->snap), hex);
 		hxs_out_field(out, "manifest", hex);
-		(void)snprintf(text, sizeof(text),
-			       "%s, %s, %" PRIu32 " entries in all",
+		(void)snprintf(text, sizeof(text), "%s, %s",
 			       hxs_out_count(v->files, "file", files),
-			       hxs_out_size(v->bytes, size), v->entries);
+			       hxs_out_size(v->bytes, size));
 		hxs_out_field(out, "holds", text);
 	}
 	hxs_out_field(out, "kept", v->item.pinned ? "yes" : "no");

@@ -42,18 +42,18 @@ static bool cancelled(void *ctx HXS_UNUSED)
 	return stop_asked;
 }
 
-/* "4 s", "3 min 20 s", "2 h 5 min". */
+/* "0:04", "3:20", "2:05:00". */
 static void put_left(struct hxs_buf *out, double seconds)
 {
 	unsigned s = seconds < 1e6 ? (unsigned)(seconds + 0.5) : 999999;
 
-	if (s < 60)
-		(void)hxs_buf_printf(out, ", %u s left", s);
-	else if (s < 3600)
-		(void)hxs_buf_printf(out, ", %u min %u s left", s / 60, s % 60);
+	/* The buffer's status keeps failures. */
+	(void)hxs_buf_puts(out, ", ");
+	if (s >= 3600)
+		(void)hxs_buf_printf(out, "%u:%02u", s / 3600, s % 3600 / 60);
 	else
-		(void)hxs_buf_printf(out, ", %u h %u min left", s / 3600,
-				     s % 3600 / 60);
+		(void)hxs_buf_printf(out, "%u", s / 60);
+	(void)hxs_buf_printf(out, ":%02u left", s % 60);
 }
 
 void hxs_meter_line(const struct hxs_progress *p, double elapsed, size_t width,
@@ -74,8 +74,10 @@ void hxs_meter_line(const struct hxs_progress *p, double elapsed, size_t width,
 	(void)hxs_buf_printf(out, ", %" PRIu64, p->files);
 	if (p->files_total)
 		(void)hxs_buf_printf(out, " of %" PRIu64, p->files_total);
-	(void)hxs_buf_printf(out, " files, %s/s",
-			     hxs_out_size((uint64_t)speed, rate));
+	(void)hxs_buf_puts(out, " files");
+	if (speed >= 1)
+		(void)hxs_buf_printf(out, ", %s/s",
+				     hxs_out_size((uint64_t)speed, rate));
 	if (p->bytes_total > p->bytes && speed >= 1)
 		put_left(out, (double)(p->bytes_total - p->bytes) / speed);
 	if (out->len - begin > width)
