@@ -96,7 +96,8 @@ objs := $(call obj,$(all_c))
 libhxs := $(B)/libhxs.a
 libhxfs := $(B)/libhxfs.a
 libhxtools := $(B)/libhxtools.a
-programs := $(if $(fs_c),$(B)/hxsnapfs) $(if $(tools_c),$(B)/hxsnap)
+programs := $(if $(wildcard fs/main.c fs/hxsnapfs.c),$(B)/hxsnapfs) \
+	$(if $(tools_c),$(B)/hxsnap)
 units := $(unit_c:%.c=$(B)/%)
 corpora := $(fuzz_c:%.c=$(B)/%)
 helpers := $(lib_c:tests/lib/%.c=$(B)/tests/%) $(side_c:%.c=$(B)/%)
