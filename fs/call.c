@@ -1,0 +1,122 @@
+#include "fs/mount.h"
+
+#include "base/log.h"
+#include "base/pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
+		    int (*run)(struct hxfs_call *c))
+{
+	struct hxfs_mount *m = fuse_req_userdata(req);
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	memset(c, 0, sizeof(*c));
+	atomic_init(&c->answered, false);
+	c->m = m;
+	c->fs = m->fs;
+	c->req = req;
+	c->ino = ino;
+	c->run = run;
+	c->privileged = ctx->uid == 0;
+	c->stranger = ctx->uid != 0 && ctx->uid != m->fs->uid &&
+		      !(m->fs->opt->has_control_gid &&
+			ctx->gid == m->fs->opt->control_gid);
+}
+
+bool hxfs_call_claim(struct hxfs_call *c)
+{
+	if (!c->deferred)
+		return true;
+	if (atomic_exchange(&c->answered, true))
+		return false;
+	/* Waits for an interrupt that is just being looked at. */
+	fuse_req_interrupt_func(c->req, NULL, NULL);
+	return true;
+}
+
+static void answer_error(struct hxfs_call *c, int r)
+{
+	int e = hxs_err_to_errno(r);
+
+	if (hxfs_call_claim(c))
+		(void)fuse_reply_err(c->req, e); /* or it was unmounted */
+}
+
+static void free_call(struct hxfs_call *c)
+{
+	free(c->own_name);
+	free(c);
+}
+
+static void run_deferred(void *arg)
+{
+	struct hxfs_call *c = arg;
+	int r = c->run(c);
+
+	if (r < 0) /* there is nothing left to try again later */
+		answer_error(c, r == -EAGAIN ? -EIO : r);
+	free_call(c);
+}
+
+/* In the thread that received the interrupt; @data lives as long as this. */
+static void interrupted(fuse_req_t req, void *data)
+{
+	struct hxfs_call *c = data;
+
+	if (!atomic_exchange(&c->answered, true))
+		(void)fuse_reply_err(req, EINTR); /* or it was unmounted */
+}
+
+/* Run it again on a worker. */
+static int defer(const struct hxfs_call *from)
+{
+	struct hxfs_call *c = malloc(sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	memcpy(c, from, sizeof(*c));
+	atomic_init(&c->answered, false);
+	c->may_wait = true;
+	c->deferred = true;
+	if (c->name) {
+		c->own_name = strdup(c->name);
+		if (!c->own_name) {
+			free(c);
+			return -ENOMEM;
+		}
+		c->name = c->own_name;
+	}
+	/*
+	 * From here on an interrupt may answer; the call itself lives until
+	 * its run has ended.
+	 */
+	fuse_req_interrupt_func(c->req, interrupted, c);
+	hxs_pool_submit(c->fs->pool, run_deferred, c);
+	return 0;
+}
+
+void hxfs_call_start(struct hxfs_call *c)
+{
+	int r = c->run(c);
+
+	if (r == -EAGAIN)
+		r = defer(c);
+	if (r < 0)
+		answer_error(c, r);
+}
+
+struct hxs_scratch *hxfs_call_scratch(struct hxfs_mount *m)
+{
+	struct hxs_scratch *s = pthread_getspecific(m->scratch);
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (s && pthread_setspecific(m->scratch, s) != 0) {
+		free(s);
+		s = NULL;
+	}
+	return s;
+}

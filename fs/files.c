@@ -1,0 +1,315 @@
+#include "fs/files.h"
+
+#include "fs/faults.h"
+#include "fs/slots.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Hashing more than this of a foreign file is left to a worker. */
+#define QUICK_BYTES (256u << 10)
+
+struct hxfs_handle {
+	struct hxs_content *content; /* or NULL: a text */
+	struct hxfs_slot *slot; /* pinned; NULL for a text */
+	char *text;
+	size_t len;
+};
+
+/* ---- content ------------------------------------------------------------- */
+
+/* Open entry @n of the pinned slot @s. */
+static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
+			bool may_wait, struct hxs_content **out,
+			struct hxs_err *err)
+{
+	struct hxs_fault fault = { .kind = HXS_FAULT_NONE };
+	bool foreign = hxs_snapshot_is_foreign(s->snap);
+	struct hxs_node node;
+	int r;
+
+	if (foreign && !may_wait && n < HXS_ENTRY_INDEX) {
+		hxs_index_get(hxs_snapshot_index(s->snap), n, &node);
+		if (node.size > QUICK_BYTES)
+			return -EAGAIN;
+	}
+	r = hxs_content_open(s->snap, n, out, &fault, err);
+	if (fault.kind != HXS_FAULT_NONE && r < 0)
+		hxfs_faults_add(fs, s, n, &fault);
+	if (foreign)
+		hxfs_slots_recount(fs, s);
+	return r;
+}
+
+/* @n of the pinned slot @s, if it is an entry at all. */
+static int check_entry(const struct hxfs_slot *s, uint32_t n,
+		       struct hxs_err *err)
+{
+	if (n < HXS_ENTRY_INDEX &&
+	    n >= hxs_index_count(hxs_snapshot_index(s->snap)))
+		return hxs_err_errno(err, ESTALE, "there is no such entry");
+	return 0;
+}
+
+static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
+			    struct hxfs_slot *s, uint64_t off, size_t len,
+			    struct hxs_scratch *scratch, const void **out,
+			    struct hxs_err *err)
+{
+	struct hxs_fault fault = { .kind = HXS_FAULT_NONE };
+	ssize_t r;
+
+	r = hxs_content_read(c, off, len, scratch, out, &fault, err);
+	atomic_fetch_add(&fs->counters.reads, 1);
+	if (r < 0) {
+		atomic_fetch_add(&fs->counters.read_errors, 1);
+		if (fault.kind != HXS_FAULT_NONE)
+			hxfs_faults_add(fs, s, hxs_content_entry(c), &fault);
+		return r;
+	}
+	atomic_fetch_add(&fs->counters.read_bytes, (uint64_t)r);
+	return r;
+}
+
+/* ---- handles ------------------------------------------------------------- */
+
+int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n, bool may_wait,
+		    struct hxfs_handle **out, struct hxs_err *err)
+{
+	struct hxfs_handle *h;
+	int r;
+
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return hxs_err_errno(err, ENOMEM, "cannot open a file");
+	r = hxfs_slots_enter(fs, slot, may_wait, &h->slot, err);
+	if (r < 0) {
+		free(h);
+		return r;
+	}
+	r = check_entry(h->slot, n, err);
+	if (r == 0)
+		r = open_content(fs, h->slot, n, may_wait, &h->content, err);
+	if (r < 0) {
+		hxfs_slots_leave(fs, h->slot);
+		free(h);
+		return r;
+	}
+	atomic_fetch_add(&fs->counters.opens, 1);
+	*out = h;
+	return 0;
+}
+
+int hxfs_files_text(char *text, size_t len, struct hxfs_handle **out)
+{
+	struct hxfs_handle *h = calloc(1, sizeof(*h));
+
+	if (!h) {
+		free(text);
+		return -ENOMEM;
+	}
+	h->text = text;
+	h->len = len;
+	*out = h;
+	return 0;
+}
+
+void hxfs_files_close(struct hxfs *fs, struct hxfs_handle *h)
+{
+	hxs_content_close(h->content);
+	if (h->slot)
+		hxfs_slots_leave(fs, h->slot);
+	free(h->text);
+	free(h);
+}
+
+static ssize_t slice(const char *text, size_t have, uint64_t off, size_t len,
+		     const void **out)
+{
+	if (off >= have)
+		return 0;
+	*out = text + off;
+	return (ssize_t)(len < have - off ? len : have - off);
+}
+
+ssize_t hxfs_files_read(struct hxfs *fs, struct hxfs_handle *h, uint64_t off,
+			size_t len, struct hxs_scratch *scratch,
+			const void **out, struct hxs_err *err)
+{
+	if (!h->content)
+		return slice(h->text, h->len, off, len, out);
+	return read_content(fs, h->content, h->slot, off, len, scratch, out,
+			    err);
+}
+
+/* ---- files kept open where nobody opens them ----------------------------- */
+
+#define KEPT 128u
+
+struct kept {
+	uint64_t key; /* slot << 32 | entry */
+	struct hxs_content *content;
+	unsigned refs; /* guarded by files->lock; one is the table's */
+};
+
+struct hxfs_files {
+	pthread_mutex_t lock;
+	/* guarded by lock */
+	struct kept *kept[KEPT]; /* most recently used first; NULL at the end */
+};
+
+int hxfs_files_new(struct hxfs_files **out)
+{
+	struct hxfs_files *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	(void)pthread_mutex_init(&f->lock, NULL); /* no attributes: works */
+	*out = f;
+	return 0;
+}
+
+static void kept_unref(struct hxfs_files *f, struct kept *k)
+{
+	bool last;
+
+	if (!k)
+		return;
+	(void)pthread_mutex_lock(&f->lock);
+	last = --k->refs == 0;
+	(void)pthread_mutex_unlock(&f->lock);
+	if (last) {
+		hxs_content_close(k->content);
+		free(k);
+	}
+}
+
+void hxfs_files_free(struct hxfs_files *f)
+{
+	size_t i;
+
+	if (!f)
+		return;
+	for (i = 0; i < KEPT; i++)
+		kept_unref(f, f->kept[i]);
+	(void)pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* With f->lock held. */
+static void move_first(struct hxfs_files *f, size_t i, struct kept *k)
+{
+	memmove(&f->kept[1], &f->kept[0], i * sizeof(f->kept[0]));
+	f->kept[0] = k;
+}
+
+static struct kept *kept_find(struct hxfs_files *f, uint64_t key)
+{
+	struct kept *k = NULL;
+	size_t i;
+
+	(void)pthread_mutex_lock(&f->lock);
+	for (i = 0; i < KEPT && f->kept[i]; i++) {
+		if (f->kept[i]->key == key) {
+			k = f->kept[i];
+			k->refs++;
+			move_first(f, i, k);
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&f->lock);
+	return k;
+}
+
+/* Owns @content from the call on; NULL without memory. */
+static struct kept *kept_add(struct hxfs_files *f, uint64_t key,
+			     struct hxs_content *content)
+{
+	struct kept *k = calloc(1, sizeof(*k)), *old;
+
+	if (!k) {
+		hxs_content_close(content);
+		return NULL;
+	}
+	k->key = key;
+	k->content = content;
+	k->refs = 2;
+	(void)pthread_mutex_lock(&f->lock);
+	old = f->kept[KEPT - 1];
+	move_first(f, KEPT - 1, k);
+	(void)pthread_mutex_unlock(&f->lock);
+	kept_unref(f, old);
+	return k;
+}
+
+/* Take out of the table the first entry of @slot, from place *@i on. */
+static struct kept *take_out(struct hxfs_files *f, uint32_t slot, size_t *i)
+{
+	struct kept *k = NULL;
+
+	(void)pthread_mutex_lock(&f->lock);
+	while (*i < KEPT && f->kept[*i] && f->kept[*i]->key >> 32 != slot)
+		++*i;
+	if (*i < KEPT && f->kept[*i]) {
+		k = f->kept[*i];
+		memmove(&f->kept[*i], &f->kept[*i + 1],
+			(KEPT - 1 - *i) * sizeof(f->kept[0]));
+		f->kept[KEPT - 1] = NULL;
+	}
+	(void)pthread_mutex_unlock(&f->lock);
+	return k;
+}
+
+void hxfs_files_drop(struct hxfs *fs, uint32_t slot)
+{
+	struct kept *k;
+	size_t i = 0;
+
+	if (!fs->files)
+		return;
+	while ((k = take_out(fs->files, slot, &i)))
+		kept_unref(fs->files, k);
+}
+
+/* The content of entry @n of the pinned slot @s, open already or now. */
+static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
+		  bool may_wait, struct kept **out, struct hxs_err *err)
+{
+	uint64_t key = hxfs_number_entry(s->number, n);
+	struct hxs_content *content;
+	int r;
+
+	*out = kept_find(fs->files, key);
+	if (*out)
+		return 0;
+	r = check_entry(s, n, err);
+	if (r == 0)
+		r = open_content(fs, s, n, may_wait, &content, err);
+	if (r < 0)
+		return r;
+	atomic_fetch_add(&fs->counters.opens, 1);
+	*out = kept_add(fs->files, key, content);
+	return *out ? 0 : hxs_err_errno(err, ENOMEM, "cannot open a file");
+}
+
+ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
+			      bool may_wait, uint64_t off, size_t len,
+			      struct hxs_scratch *scratch, const void **out,
+			      struct hxs_err *err)
+{
+	struct hxfs_slot *s;
+	struct kept *k;
+	ssize_t r;
+
+	r = hxfs_slots_enter(fs, slot, may_wait, &s, err);
+	if (r < 0)
+		return r;
+	r = borrow(fs, s, n, may_wait, &k, err);
+	if (r == 0) {
+		r = read_content(fs, k->content, s, off, len, scratch, out,
+				 err);
+		kept_unref(fs->files, k);
+	}
+	hxfs_slots_leave(fs, s);
+	return r;
+}

@@ -1,0 +1,146 @@
+#ifndef HXFS_HXFS_H
+#define HXFS_HXFS_H
+
+/*
+ * One mount: what is shared between its threads. Knows nothing of FUSE.
+ *
+ * Two locks. @scan_lock is held while the store's directories are listed, so
+ * that an older listing cannot be taken for a newer one; nothing that a
+ * reader waits for takes it, but for a name not heard of. @lock guards the
+ * tables; nothing blocks while holding it: no disk, no hashing, no FUSE.
+ */
+#include "base/err.h"
+#include "fs/number.h"
+#include "fs/options.h"
+#include "store/content.h"
+#include "store/snapshot.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum hxfs_state { HXFS_IDLE, HXFS_LOADING, HXFS_LOADED, HXFS_FAILED };
+
+/* What is remembered of a snapshot when its index has been dropped. */
+struct hxfs_past {
+	struct hxs_digest manifest; /* as it was first read */
+	bool proven; /* it was read: the above holds */
+	bool foreign, has_xattrs;
+	uint64_t files, bytes;
+	int64_t unlisted; /* files the manifest does not list; -1 unknown */
+	int code; /* FAILED: why, a negative status */
+	char *reason; /* the sentence; NULL while nothing failed */
+	double failed_at;
+};
+
+/*
+ * One snapshot, from the moment it is seen in the store until it has gone
+ * from there and nobody uses it. Everything is guarded by fs->lock; @snap
+ * and what it points at stay while the slot is pinned.
+ */
+struct hxfs_slot {
+	uint32_t number, env;
+	enum hxs_kind kind;
+	enum hxfs_state state;
+	int64_t seconds; /* its id */
+	uint64_t born; /* fs->generation when it was seen first */
+	dev_t dev;
+	ino_t ino;
+	bool met; /* dev and ino are known */
+	bool gone; /* no longer in the store, or replaced */
+	unsigned pins;
+	struct hxs_snapshot *snap;
+	size_t bytes;
+	struct hxfs_slot *newer, *older; /* LOADED: by last use */
+	struct hxfs_past *past; /* NULL until it was tried */
+};
+
+struct hxfs_area {
+	struct hxfs_slot **slot; /* ascending by seconds */
+	size_t count, cap;
+	bool present;
+};
+
+struct hxfs_env {
+	char name[HXS_ENV_MAX + 1];
+	uint32_t number;
+	struct hxfs_area area[2]; /* backups, rollbacks */
+	int64_t verified; /* newest verified backup, HXFS_NO_TIME if none */
+	bool present; /* in the store; once seen, a number is kept */
+};
+
+#define HXFS_NO_TIME INT64_MIN
+
+struct hxfs_counters {
+	atomic_uint_fast64_t lookups, opens, reads, read_bytes, read_errors;
+	atomic_uint_fast64_t loads, load_failures, evictions;
+};
+
+struct hxfs_faults;
+struct hxfs_files;
+struct hxfs_notes;
+struct hxfs_texts;
+struct hxs_pool;
+
+struct hxfs {
+	struct hxs_store *store;
+	const struct hxfs_options *opt;
+	char *mountpoint; /* absolute */
+	int64_t started; /* seconds since 1970 */
+	uid_t uid;
+	gid_t gid;
+	bool xattr; /* extended attributes are answered */
+	bool no_open; /* the kernel opens files without asking */
+	atomic_bool xattr_wanted; /* a snapshot has some, @xattr or not */
+
+	pthread_mutex_t scan_lock;
+	pthread_mutex_t lock;
+	pthread_cond_t settled; /* a slot has left LOADING */
+	/* guarded by lock */
+	struct hxfs_env **env;
+	size_t env_count, env_cap;
+	struct hxfs_slot **slot; /* by number; NULL where one has gone */
+	size_t slot_count, slot_cap;
+	uint64_t generation;
+	struct hxfs_slot *newest, *oldest; /* loaded, by last use */
+	size_t loaded, loaded_bytes;
+	size_t failed; /* slots in state FAILED */
+	uint64_t unlisted; /* sum over present slots where known */
+
+	size_t budget, loaded_max; /* set before threads start */
+	struct hxfs_counters counters;
+	struct hxfs_faults *faults;
+	struct hxfs_notes *notes;
+	struct hxfs_files *files; /* @no_open */
+	struct hxfs_texts *texts; /* @no_open */
+	struct hxs_pool *pool; /* for what may take long */
+};
+
+#define HXFS_BUDGET (64u << 20) /* bytes of indexes held in memory */
+
+/*
+ * Take the store (borrowed) and @opt (borrowed), read what is in it.
+ * Everything else in *@out is ready for use but for the pool and files,
+ * texts, no_open.
+ */
+HXS_MUST_CHECK
+int hxfs_new(struct hxs_store *store, const struct hxfs_options *opt,
+	     const char *mountpoint, struct hxfs **out, struct hxs_err *err);
+void hxfs_free(struct hxfs *fs); /* takes NULL */
+HXS_AUTO_DEFINE(hxfs, struct hxfs *, hxfs_free)
+
+static inline void hxfs_lock(struct hxfs *fs)
+{
+	(void)pthread_mutex_lock(&fs->lock); /* a plain mutex: cannot fail */
+}
+
+static inline void hxfs_unlock(struct hxfs *fs)
+{
+	(void)pthread_mutex_unlock(&fs->lock);
+}
+
+#endif

@@ -1,0 +1,310 @@
+#include "fs/mountinfo.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define OUR_TYPE "fuse.hxsnapfs"
+#define MOUNTINFO "/proc/self/mountinfo"
+#define MOUNTINFO_MAX (64u << 20)
+
+/* What a request is at most: one more and the kernel splits it. */
+#define READ_AHEAD_KB "1024\n"
+
+/* ---- reading mountinfo --------------------------------------------------- */
+
+/* The next blank-separated field of *@p: its length, 0 at the line's end. */
+static size_t next_field(const char **p, const char *end, const char **field)
+{
+	const char *s = *p;
+
+	while (s < end && *s == ' ')
+		s++;
+	*field = s;
+	while (s < end && *s != ' ')
+		s++;
+	*p = s;
+	return (size_t)(s - *field);
+}
+
+/* Undo \ooo; cut off at the end of @out. */
+static void unescape(const char *s, size_t len, char *out, size_t size)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len && n + 1 < size; i++) {
+		if (s[i] == '\\' && i + 3 < len && s[i + 1] >= '0' &&
+		    s[i + 1] <= '3' && s[i + 2] >= '0' && s[i + 2] <= '7' &&
+		    s[i + 3] >= '0' && s[i + 3] <= '7') {
+			out[n++] = (char)((s[i + 1] - '0') << 6 |
+					  (s[i + 2] - '0') << 3 |
+					  (s[i + 3] - '0'));
+			i += 3;
+		} else {
+			out[n++] = s[i];
+		}
+	}
+	out[n] = '\0';
+}
+
+/*
+ * 36 35 98:0 /root /mnt opts optional... - type source superopts
+ */
+static bool parse_line(const char *line, const char *end, const char *path,
+		       struct hxfs_mounted *out)
+{
+	struct hxfs_mounted m = { .major = 0 };
+	const char *p = line, *f;
+	char where[PATH_MAX];
+	size_t n;
+
+	(void)next_field(&p, end, &f);
+	(void)next_field(&p, end, &f);
+	n = next_field(&p, end, &f);
+	if (n == 0 || sscanf(f, "%u:%u", &m.major, &m.minor) != 2)
+		return false;
+	(void)next_field(&p, end, &f);
+	n = next_field(&p, end, &f);
+	unescape(f, n, where, sizeof(where));
+	if (strcmp(where, path) != 0)
+		return false;
+	do
+		n = next_field(&p, end, &f);
+	while (n && !(n == 1 && *f == '-'));
+	n = next_field(&p, end, &f);
+	unescape(f, n, m.type, sizeof(m.type));
+	n = next_field(&p, end, &f);
+	unescape(f, n, m.source, sizeof(m.source));
+	*out = m;
+	return m.type[0] != '\0';
+}
+
+bool hxfs_mountinfo_find(const char *text, size_t len, const char *path,
+			 struct hxfs_mounted *out)
+{
+	const char *p = text, *end = text + len, *nl;
+	bool found = false;
+
+	/* Later lines lie above earlier ones. */
+	while (p < end) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl)
+			break; /* every line the kernel writes ends in one */
+		if (parse_line(p, nl, path, out))
+			found = true;
+		p = nl + 1;
+	}
+	return found;
+}
+
+int hxfs_mountinfo_ask(const char *path, struct hxfs_mounted *out)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	HXS_AUTO_FREE char *text = NULL;
+	size_t len;
+	int r;
+
+	fd = open(MOUNTINFO, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = hxs_io_read_all(fd, MOUNTINFO_MAX, &text, &len);
+	if (r < 0)
+		return r;
+	return hxfs_mountinfo_find(text, len, path, out);
+}
+
+/* ---- the mount point ----------------------------------------------------- */
+
+/*
+ * realpath(3) that also works when the last component is a dead mount, which
+ * answers nothing: its parent is resolved and the name put behind.
+ */
+static int resolve(const char *path, char **out)
+{
+	HXS_AUTO_FREE char *copy = NULL;
+	HXS_AUTO_FREE char *dir = NULL;
+	char *slash, *name;
+	size_t len;
+
+	*out = realpath(path, NULL);
+	if (*out)
+		return 0;
+	if (errno != ENOTCONN && errno != ECONNABORTED && errno != EIO)
+		return -errno;
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	len = strlen(copy);
+	while (len > 1 && copy[len - 1] == '/')
+		copy[--len] = '\0';
+	slash = strrchr(copy, '/');
+	name = slash ? slash + 1 : copy;
+	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return -ENOTCONN;
+	if (slash && slash != copy)
+		*slash = '\0';
+	dir = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
+	if (!dir)
+		return -errno;
+	if (asprintf(out, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int unmount_dead(const char *path)
+{
+	const char *argv[] = {
+		"fusermount3", "-u", "-z", "-q", "--", path, NULL
+	};
+	struct hxs_proc_opts opts = { .argv = argv, .timeout_ms = 10000 };
+	int r, status;
+
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	/* An ordinary user: the set-uid helper knows whose mount it is. */
+	r = hxs_proc_run(&opts, NULL, &status, NULL);
+	if (r < 0)
+		return r;
+	return status == 0 ? 0 : -EPERM;
+}
+
+/* Dead mounts of ours go; a live one is not mounted over. */
+static int take_over(const char *path, struct hxs_err *err)
+{
+	struct hxfs_mounted m;
+	struct stat st;
+	int r, rounds;
+
+	for (rounds = 0; rounds < 16; rounds++) {
+		r = hxfs_mountinfo_ask(path, &m);
+		if (r < 0)
+			return hxs_err_errno(err, -r, "cannot read '%s'",
+					     MOUNTINFO);
+		if (r == 0 || strcmp(m.type, OUR_TYPE) != 0)
+			return 0;
+		if (stat(path, &st) == 0 || errno == EACCES)
+			return hxs_err_set(err, HXS_EBUSY,
+					   "store '%s' is mounted on '%s' "
+					   "already",
+					   m.source, path);
+		if (errno != ENOTCONN && errno != ECONNABORTED)
+			return hxs_err_errno(err, errno, "cannot look at '%s'",
+					     path);
+		r = unmount_dead(path);
+		if (r < 0)
+			return hxs_err_errno(err, -r,
+					     "cannot unmount the dead mount "
+					     "on '%s'",
+					     path);
+		hxs_log_info("unmounted the dead mount on '%s'", path);
+	}
+	return hxs_err_set(err, HXS_EBUSY, "too many dead mounts on '%s'",
+			   path);
+}
+
+/* Whether directory @st lies on the way from @path up to the root. */
+static int is_above(const char *path, const struct stat *st)
+{
+	HXS_AUTO_CLOSE int at = -1;
+	struct stat here, last = { 0 };
+	int up;
+
+	at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (at >= 0) {
+		if (fstat(at, &here) < 0)
+			return -errno;
+		if (here.st_dev == st->st_dev && here.st_ino == st->st_ino)
+			return 1;
+		if (here.st_dev == last.st_dev && here.st_ino == last.st_ino)
+			return 0; /* the root is its own parent */
+		last = here;
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		(void)close(at); /* only looked at */
+		at = up;
+	}
+	return -errno;
+}
+
+/*
+ * A mount inside the store would be served by a daemon that waits for itself;
+ * one around it would hide the store.
+ */
+static int check_apart(const struct hxs_store *store, const char *path,
+		       const struct stat *mp, struct hxs_err *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(hxs_store_fd(store), &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at '%s'",
+				     hxs_store_path(store));
+	r = is_above(path, &st);
+	if (r > 0)
+		return hxs_err_set(err, HXS_EUSAGE,
+				   "mount point '%s' lies inside the store",
+				   path);
+	if (r == 0) {
+		r = is_above(hxs_store_path(store), mp);
+		if (r > 0)
+			return hxs_err_set(err, HXS_EUSAGE,
+					   "store '%s' lies inside the mount "
+					   "point",
+					   hxs_store_path(store));
+	}
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look above '%s'", path);
+	return 0;
+}
+
+int hxfs_mountpoint_prepare(const struct hxs_store *store, const char *path,
+			    char **out, struct hxs_err *err)
+{
+	HXS_AUTO_FREE char *full = NULL;
+	struct stat st;
+	int r;
+
+	r = resolve(path, &full);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot resolve mount point '%s'",
+				     path);
+	r = take_over(full, err);
+	if (r < 0)
+		return r;
+	if (stat(full, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at '%s'", full);
+	if (!S_ISDIR(st.st_mode))
+		return hxs_err_set(err, HXS_EUSAGE,
+				   "mount point '%s' is not a directory", full);
+	r = check_apart(store, full, &st, err);
+	if (r < 0)
+		return r;
+	*out = HXS_STEAL(full);
+	return 0;
+}
+
+void hxfs_mountpoint_tune(const char *path)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxfs_mounted m;
+	char file[96];
+
+	if (hxfs_mountinfo_ask(path, &m) != 1)
+		return;
+	(void)snprintf(file, sizeof(file), "/sys/class/bdi/%u:%u/read_ahead_kb",
+		       m.major, m.minor);
+	fd = open(file, O_WRONLY | O_CLOEXEC);
+	/* An ordinary user may not, and does without. */
+	if (fd < 0 ||
+	    hxs_io_write_full(fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB)) < 0)
+		hxs_log_debug("cannot set '%s'", file);
+}

@@ -1,0 +1,42 @@
+#ifndef HXFS_MOUNTINFO_H
+#define HXFS_MOUNTINFO_H
+
+/*
+ * The place where the mount goes: what is mounted there, whether it may go
+ * there, and the dead mount of a daemon that was killed.
+ */
+#include "base/err.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct hxfs_mounted {
+	unsigned major, minor;
+	char type[64];
+	char source[512];
+};
+
+/*
+ * What is mounted on @path, the uppermost if several are, according to @text,
+ * the content of /proc/self/mountinfo. False when nothing is. Does no I/O.
+ */
+bool hxfs_mountinfo_find(const char *text, size_t len, const char *path,
+			 struct hxfs_mounted *out);
+
+/* The same from the file itself; 1, 0 or -errno. */
+int hxfs_mountinfo_ask(const char *path, struct hxfs_mounted *out);
+
+/*
+ * Make sure that @path is a directory a mount may go on, and clear the way: a
+ * dead mount of ours is unmounted. A live one is refused, and so is a place
+ * inside the store or around it. *@out is @path made absolute, the caller's.
+ */
+HXS_MUST_CHECK
+int hxfs_mountpoint_prepare(const struct hxs_store *store, const char *path,
+			    char **out, struct hxs_err *err);
+
+/* Ask the kernel to read ahead far enough on what is mounted at @path. */
+void hxfs_mountpoint_tune(const char *path);
+
+#endif
