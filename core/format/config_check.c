@@ -18,10 +18,12 @@ int hxs_config_refuse(const struct hxs_json *v, const char *key,
 {
 	const char *path = hxs_json_path(v);
 
-	if (!key)
-		return hxs_err_set(err, HXS_EUSAGE, "'%s': %s", path, what);
-	return hxs_err_set(err, HXS_EUSAGE, "'%s%s%s': %s", path,
-			   *path ? "." : "", key, what);
+	if (key)
+		(void)hxs_err_set(err, HXS_EUSAGE, "'%s%s%s': %s", path,
+				  *path ? "." : "", key, what);
+	else
+		(void)hxs_err_set(err, HXS_EUSAGE, "'%s': %s", path, what);
+	return -HXS_EUSAGE;
 }
 
 int hxs_config_want(const struct hxs_json *v, const char *key,
@@ -48,15 +50,16 @@ int hxs_config_text(const struct hxs_json *v, const char **out,
 
 	if (r < 0)
 		return r;
-	if (*s == '\0')
-		return hxs_config_refuse(v, NULL, "it is empty", err);
+	if (*s == '\0') {
+		(void)hxs_config_refuse(v, NULL, "it is empty", err);
+		return -HXS_EUSAGE;
+	}
 	*out = s;
 	return 0;
 }
 
-/* An argument list, or a list of them: one or more texts, none empty. */
-static int check_texts(const struct hxs_json *v, bool may_be_empty,
-		       struct hxs_err *err)
+/* An argument list, or another list of texts: not empty, nor any of them. */
+static int check_texts(const struct hxs_json *v, struct hxs_err *err)
 {
 	const struct hxs_json *c;
 	const char *text = NULL;
@@ -65,7 +68,7 @@ static int check_texts(const struct hxs_json *v, bool may_be_empty,
 	r = hxs_json_expect(v, HXS_JSON_ARRAY, err);
 	if (r < 0)
 		return r;
-	if (!may_be_empty && !hxs_json_first(v))
+	if (!hxs_json_first(v))
 		return hxs_config_refuse(v, NULL, "it is empty", err);
 	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
 		r = hxs_config_text(c, &text, err);
@@ -109,7 +112,7 @@ int hxs_config_check_postgres(const struct hxs_json *v, struct hxs_err *err)
 	if (r < 0)
 		return r;
 	member = hxs_json_get(v, "tables");
-	return member ? check_texts(member, false, err) : 0;
+	return member ? check_texts(member, err) : 0;
 }
 
 static int check_file_name(const struct hxs_json *v, struct hxs_err *err)
@@ -138,7 +141,7 @@ int hxs_config_check_command(const struct hxs_json *v, struct hxs_err *err)
 		r = hxs_config_want(v, keys[i], HXS_JSON_ARRAY, &member, err);
 		if (r < 0)
 			return r;
-		r = check_texts(member, false, err);
+		r = check_texts(member, err);
 		if (r < 0)
 			return r;
 	}
@@ -162,7 +165,7 @@ int hxs_config_check_hooks(const struct hxs_json *v, struct hxs_err *err)
 		if (r < 0)
 			return r;
 		for (c = hxs_json_first(hook); c; c = hxs_json_next(c)) {
-			r = check_texts(c, false, err);
+			r = check_texts(c, err);
 			if (r < 0)
 				return r;
 		}
