@@ -204,7 +204,7 @@ static int need_scribe(struct place *p, struct hxs_err *err)
 
 static void done(struct place *p, struct hxs_tree_item *it, bool linked)
 {
-	it->state = HXS_TREE_DONE;
+	it->state = linked ? HXS_TREE_LINKED : HXS_TREE_DONE;
 	if (S_ISREG(it->st.mode))
 		hxs_capture_done(p->sp->cap, 1, it->st.size, linked);
 }
@@ -454,7 +454,7 @@ static int link_copy(struct place *p, struct hxs_tree_item *it,
 	}
 	hxs_index_builder_link(p->sp->cap->builder, it->handle, have->handle);
 	it->st = have->st;
-	done(p, it, false);
+	done(p, it, have->state == HXS_TREE_LINKED);
 	return 1;
 }
 
@@ -485,7 +485,9 @@ static int bring_name(struct place *p, struct hxs_tree_item *it, size_t first,
 	}
 	for (i = first; i != HXS_TREE_NO_ITEM; i = items[i].same_as) {
 		have = &items[i];
-		if (have->state != HXS_TREE_DONE || have->st.ino != st.st_ino)
+		if ((have->state != HXS_TREE_DONE &&
+		     have->state != HXS_TREE_LINKED) ||
+		    have->st.ino != st.st_ino)
 			continue;
 		r = link_copy(p, it, have, err);
 		if (r != 0)

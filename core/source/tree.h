@@ -45,7 +45,8 @@ enum hxs_tree_state {
 	HXS_TREE_COPY, /* to be copied (a link: to be made) */
 	HXS_TREE_SAME, /* as in the earlier backup: to be linked from there */
 	HXS_TREE_OTHER_NAME, /* of item same_as's inode */
-	HXS_TREE_DONE,
+	HXS_TREE_DONE, /* copied */
+	HXS_TREE_LINKED, /* linked from the earlier backup */
 	HXS_TREE_GONE, /* vanished; its warning is written */
 };
 

@@ -598,9 +598,9 @@ int hxs_walk(struct hxs_capture *cap, struct hxs_tree *t, struct hxs_err *err)
 	r = t->single ? see_single(&w) : see_all(&w);
 	if (r == 0 && w.env_files)
 		hxs_capture_warn(cap,
-				 "source '%s': files named '.env*' were left "
-				 "left out",
-				 t->src->name, (unsigned long long)w.env_files);
+				 "source '%s': %llu '.env*' file%s left out",
+				 t->src->name, (unsigned long long)w.env_files,
+				 w.env_files == 1 ? " was" : "s were");
 	forget_found(&w);
 	free(w.found);
 	free(w.map.slots);

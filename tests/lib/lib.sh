@@ -252,12 +252,12 @@ test_have() {
 			eval "[ -n \"\${test_try_$one:-}\" ]" ||
 				test_bug_ "prerequisite '$one' is not known"
 			have=no
-			mkdir -p "$TRASH/.prereq"
-			if (cd "$TRASH/.prereq" && eval "eval \"\$test_try_$one\"") \
+			mkdir -p "$TRASH/.prereq-$one"
+			if (cd "$TRASH/.prereq-$one" && eval "eval \"\$test_try_$one\"") \
 				</dev/null >/dev/null 2>&1 5>&- 7>&-; then
 				have=yes
 			fi
-			rm -rf "$TRASH/.prereq"
+			rm -rf "$TRASH/.prereq-$one"
 			eval "test_have_$one=\$have"
 		fi
 		if [ "$have" != "$wanted" ]; then
