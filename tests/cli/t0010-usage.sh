@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='the command line: options, words, statuses'
 . "$(dirname "$0")/../lib/lib.sh"
 

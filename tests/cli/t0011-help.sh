@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='help: the tool, its rows, its manual'
 . "$(dirname "$0")/../lib/lib.sh"
 

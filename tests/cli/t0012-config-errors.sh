@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016,SC2034 # bodies are evaluated later
 test_description='wrong configurations: refused with the place, nothing done'
 . "$(dirname "$0")/../lib/lib.sh"
 

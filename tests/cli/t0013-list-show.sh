@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='list and show: what there is'
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='verify: every kind of damage is found, named, and 3'
 . "$(dirname "$0")/../lib/lib.sh"
 

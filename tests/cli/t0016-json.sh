@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='--json: one object, or one a line, with stable keys'
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='progress: on a terminal, after a second, and gone in the end'
 . "$(dirname "$0")/../lib/lib.sh"
 

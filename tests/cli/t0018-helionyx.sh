@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='a Helionyx environment: .env.dev, a year of events, a database'
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='standard output full, closed, a broken pipe; no standard error'
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016 # bodies are evaluated later
 test_description='odd names: kept exactly, and harmless on a terminal'
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,5 +1,4 @@
 #!/bin/sh
-# shellcheck disable=SC2016,SC2034 # bodies are evaluated later
 test_description='the README: what it tells a newcomer to type works'
 . "$(dirname "$0")/../lib/lib.sh"
 
