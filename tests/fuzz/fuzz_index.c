@@ -5,7 +5,7 @@
  *
  * The format is full of offsets and counts that must fit each other, which
  * bytes changed by chance hardly ever do. So the mutator sets the header
- * right after half of its changes.
+ * right after most of its changes, and some of them are of single fields.
  */
 #include "base/path.h"
 #include "base/xattr.h"
@@ -14,7 +14,6 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <endian.h>
-#include <fcntl.h>
 
 #define STEPS_MAX 512 /* of what a few bytes can make endless */
 
@@ -202,6 +201,39 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
 			       unsigned int seed);
 
+/* Values that stand at the edge of something. */
+static uint32_t edge(uint32_t old, unsigned seed)
+{
+	static const uint32_t values[] = { 0,		1,
+					   2,		S_IFDIR | 0755,
+					   S_IFREG | 0, S_IFLNK | 0777,
+					   65536,	999999999,
+					   1000000000,	UINT32_MAX };
+	unsigned i = seed % (HXS_ARRAY_LEN(values) + 2);
+
+	if (i < HXS_ARRAY_LEN(values))
+		return values[i];
+	return i & 1 ? old + 1 : old - 1;
+}
+
+/* Change one field of one entry, where chance alone seldom comes. */
+static void change_field(uint8_t *data, size_t size, unsigned seed)
+{
+	const size_t head = sizeof(struct hxs_index_header);
+	const size_t fields = offsetof(struct hxs_index_record, digest) / 4;
+	const size_t record = sizeof(struct hxs_index_record);
+	uint32_t value;
+	size_t at;
+
+	if (size < head + record)
+		return;
+	at = head + seed % ((size - head) / record) * record;
+	at += (seed >> 8) % fields * 4;
+	memcpy(&value, data + at, sizeof(value));
+	value = htole32(edge(le32toh(value), seed >> 16));
+	memcpy(data + at, &value, sizeof(value));
+}
+
 /* Make places and sizes follow from the counts, as far as there is room. */
 static size_t repair(uint8_t *data, size_t size, size_t max_size)
 {
@@ -218,6 +250,14 @@ static size_t repair(uint8_t *data, size_t size, size_t max_size)
 	h.header_size = htole32(sizeof(h));
 	h.entry_size = htole32(sizeof(struct hxs_index_record));
 	h.block_shift = htole32(HXS_BLOCK_SHIFT);
+	h.flags &= htole64(HXS_INDEX_HAS_XATTRS);
+	h.captured_nsec = htole32(le32toh(h.captured_nsec) % 1000000000);
+	h.zero = 0;
+	memcpy(h.id, "20260205T152900Z", sizeof(h.id));
+	memset(h.env, 0, sizeof(h.env));
+	h.env[0] = 'e';
+	h.kind = h.kind & 1 ? HXS_BACKUP : HXS_ROLLBACK;
+	memset(h.reserved, 0, sizeof(h.reserved));
 	for (i = 0; i < HXS_INDEX_SECTIONS; i++) {
 		at = (at + 7) & ~7ull;
 		h.section[i].off = htole64(at);
@@ -238,6 +278,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
 {
 	if (!LLVMFuzzerMutate)
 		return size;
-	size = LLVMFuzzerMutate(data, size, max_size);
-	return seed & 1 ? repair(data, size, max_size) : size;
+	if (seed % 4 == 0)
+		change_field(data, size, seed >> 2);
+	else
+		size = LLVMFuzzerMutate(data, size, max_size);
+	return seed % 4 < 3 ? repair(data, size, max_size) : size;
 }
