@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -19,7 +19,7 @@
  */
 static void parent(int fd, const char *mountpoint)
 {
-	struct stat st;
+	struct statfs sf;
 	uint8_t status;
 
 	if (hxs_io_read_full(fd, &status, 1) != 1) {
@@ -29,7 +29,7 @@ static void parent(int fd, const char *mountpoint)
 			      mountpoint);
 		_exit(HXFS_EXIT_SYSTEM);
 	}
-	if (status == HXFS_EXIT_OK && stat(mountpoint, &st) < 0) {
+	if (status == HXFS_EXIT_OK && statfs(mountpoint, &sf) < 0) {
 		(void)fprintf(stderr, "hxsnapfs: '%s' does not answer: %s\n",
 			      mountpoint, strerror(errno));
 		_exit(HXFS_EXIT_MOUNT);

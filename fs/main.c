@@ -138,8 +138,8 @@ static int run(struct hxfs_options *opt)
 	if (r == 0)
 		r = hxs_store_open(opt->store, &store, &err);
 	if (r == 0)
-		r = hxfs_mountpoint_prepare(store, opt->mountpoint, &mountpoint,
-					    &err);
+		r = hxfs_mountpoint_check(store, opt->mountpoint, &mountpoint,
+					  &err);
 	if (r == 0 && chdir("/") < 0)
 		r = hxs_err_errno(&err, errno, "cannot leave the directory");
 	if (r == 0)

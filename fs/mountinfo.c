@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #define OUR_TYPE "fuse.hxsnapfs"
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -178,38 +179,26 @@ static int unmount_dead(const char *path)
 	return status == 0 ? 0 : -EPERM;
 }
 
-/* Dead mounts of ours go; a live one is not mounted over. */
-static int take_over(const char *path, struct hxs_err *err)
+/* 1 when what lies uppermost on @path is a dead mount of ours, else 0. */
+static int is_dead(const char *path, struct hxs_err *err)
 {
 	struct hxfs_mounted m;
-	struct stat st;
-	int r, rounds;
+	struct statfs sf;
+	int r;
 
-	for (rounds = 0; rounds < 16; rounds++) {
-		r = hxfs_mountinfo_ask(path, &m);
-		if (r < 0)
-			return hxs_err_errno(err, -r, "cannot read '%s'",
-					     MOUNTINFO);
-		if (r == 0 || strcmp(m.type, OUR_TYPE) != 0)
-			return 0;
-		if (stat(path, &st) == 0 || errno == EACCES)
-			return hxs_err_set(err, HXS_EBUSY,
-					   "store '%s' is mounted on '%s' "
-					   "already",
-					   m.source, path);
-		if (errno != ENOTCONN && errno != ECONNABORTED)
-			return hxs_err_errno(err, errno, "cannot look at '%s'",
-					     path);
-		r = unmount_dead(path);
-		if (r < 0)
-			return hxs_err_errno(err, -r,
-					     "cannot unmount the dead mount "
-					     "on '%s'",
-					     path);
-		hxs_log_info("unmounted the dead mount on '%s'", path);
-	}
-	return hxs_err_set(err, HXS_EBUSY, "too many dead mounts on '%s'",
-			   path);
+	r = hxfs_mountinfo_ask(path, &m);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot read '%s'", MOUNTINFO);
+	if (r == 0 || strcmp(m.type, OUR_TYPE) != 0)
+		return 0;
+	/* stat might be answered from memory, this only by the daemon. */
+	if (statfs(path, &sf) == 0 || errno == EACCES)
+		return hxs_err_set(err, HXS_EBUSY,
+				   "store '%s' is mounted on '%s' already",
+				   m.source, path);
+	if (errno != ENOTCONN && errno != ECONNABORTED)
+		return hxs_err_errno(err, errno, "cannot look at '%s'", path);
+	return 1;
 }
 
 /* Whether directory @st lies on the way from @path up to the root. */
@@ -266,30 +255,59 @@ static int check_apart(const struct hxs_store *store, const char *path,
 	return 0;
 }
 
-int hxfs_mountpoint_prepare(const struct hxs_store *store, const char *path,
-			    char **out, struct hxs_err *err)
+static int check_place(const struct hxs_store *store, const char *path,
+		       struct hxs_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return hxs_err_set(err, HXS_EUSAGE,
+				   "mount point '%s' is not a directory", path);
+	return check_apart(store, path, &st, err);
+}
+
+int hxfs_mountpoint_check(const struct hxs_store *store, const char *path,
+			  char **out, struct hxs_err *err)
 {
 	HXS_AUTO_FREE char *full = NULL;
-	struct stat st;
 	int r;
 
 	r = resolve(path, &full);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot resolve mount point '%s'",
 				     path);
-	r = take_over(full, err);
-	if (r < 0)
-		return r;
-	if (stat(full, &st) < 0)
-		return hxs_err_errno(err, errno, "cannot look at '%s'", full);
-	if (!S_ISDIR(st.st_mode))
-		return hxs_err_set(err, HXS_EUSAGE,
-				   "mount point '%s' is not a directory", full);
-	r = check_apart(store, full, &st, err);
+	r = is_dead(full, err);
+	if (r == 0)
+		r = check_place(store, full, err);
 	if (r < 0)
 		return r;
 	*out = HXS_STEAL(full);
 	return 0;
+}
+
+int hxfs_mountpoint_clear(const struct hxs_store *store, const char *path,
+			  struct hxs_err *err)
+{
+	int r, rounds;
+
+	for (rounds = 0; rounds < 16; rounds++) {
+		r = is_dead(path, err);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return check_place(store, path, err);
+		r = unmount_dead(path);
+		if (r < 0)
+			return hxs_err_errno(err, -r,
+					     "cannot unmount the dead mount "
+					     "on '%s'",
+					     path);
+		hxs_log_info("unmounted the dead mount on '%s'", path);
+	}
+	return hxs_err_set(err, HXS_EBUSY, "too many dead mounts on '%s'",
+			   path);
 }
 
 void hxfs_mountpoint_tune(const char *path)

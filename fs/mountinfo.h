@@ -28,13 +28,21 @@ bool hxfs_mountinfo_find(const char *text, size_t len, const char *path,
 int hxfs_mountinfo_ask(const char *path, struct hxfs_mounted *out);
 
 /*
- * Make sure that @path is a directory a mount may go on, and clear the way: a
- * dead mount of ours is unmounted. A live one is refused, and so is a place
- * inside the store or around it. *@out is @path made absolute, the caller's.
+ * Look at @path, where a mount is to go: a directory neither inside the store
+ * nor around it, without a live mount of ours. *@out is @path made absolute,
+ * the caller's. A dead mount of ours there is left for the next function.
  */
 HXS_MUST_CHECK
-int hxfs_mountpoint_prepare(const struct hxs_store *store, const char *path,
-			    char **out, struct hxs_err *err);
+int hxfs_mountpoint_check(const struct hxs_store *store, const char *path,
+			  char **out, struct hxs_err *err);
+
+/*
+ * Unmount what is dead of ours on @path and look once more. To be called when
+ * all else is ready: until the new mount is there, the directory below shows.
+ */
+HXS_MUST_CHECK
+int hxfs_mountpoint_clear(const struct hxs_store *store, const char *path,
+			  struct hxs_err *err);
 
 /* Ask the kernel to read ahead far enough on what is mounted at @path. */
 void hxfs_mountpoint_tune(const char *path);

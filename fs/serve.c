@@ -299,10 +299,13 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	m.se = new_session(&m);
 	if (!m.se)
 		return hxs_err_set(err, EIO, "cannot make a FUSE session");
-	if (fuse_session_mount(m.se, fs->mountpoint) != 0) {
+	r = hxfs_mountpoint_clear(fs->store, fs->mountpoint, err);
+	if (r == 0 && fuse_session_mount(m.se, fs->mountpoint) != 0)
+		r = hxs_err_set(err, EIO, "cannot mount on '%s'",
+				fs->mountpoint);
+	if (r < 0) {
 		fuse_session_destroy(m.se);
-		return hxs_err_set(err, EIO, "cannot mount on '%s'",
-				   fs->mountpoint);
+		return r;
 	}
 	r = serve_mounted(&m, err);
 	fuse_session_unmount(m.se);
