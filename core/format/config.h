@@ -29,7 +29,7 @@ struct hxs_config_source {
 };
 
 struct hxs_config_setting {
-	char *name, *value; /* value NULL: not set anywhere */
+	char *name, *value; /* value NULL: not set, or a secret */
 };
 
 struct hxs_config_env {
@@ -92,6 +92,9 @@ int hxs_config_env_value(const char *text, size_t len, const char *file,
 
 /* Whether a name says secret: KEY, TOKEN, SECRET, PASSWORD, ... any case. */
 bool hxs_config_is_secret(const char *name);
+
+/* Whether a value holds a password: x://user:password@y, password=... */
+bool hxs_config_has_password(const char *value);
 
 /* The environment named so, or NULL. */
 const struct hxs_config_env *hxs_config_env(const struct hxs_config *c,

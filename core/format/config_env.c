@@ -146,7 +146,8 @@ static int add_settings(struct hxs_config_dotenv *r, struct found *f,
 		if (!f->value[i])
 			continue;
 		setting = &env->settings[env->setting_count++];
-		setting->value = HXS_STEAL(f->value[i]);
+		if (!hxs_config_has_password(f->value[i]))
+			setting->value = HXS_STEAL(f->value[i]);
 		setting->name = strdup(known[i]);
 		if (!setting->name)
 			return no_memory(r);

@@ -77,6 +77,24 @@ bool hxs_config_is_secret(const char *name)
 	return false;
 }
 
+bool hxs_config_has_password(const char *value)
+{
+	const char *s = value, *colon;
+	size_t n;
+
+	if (strcasestr(value, "password=") || strcasestr(value, "passwd=") ||
+	    strcasestr(value, "pwd="))
+		return true;
+	while ((s = strstr(s, "://")) != NULL) {
+		s += 3;
+		n = strcspn(s, " \t\r\n"); /* some have a slash in it */
+		colon = memchr(s, ':', n);
+		if (colon && memchr(colon, '@', n - (size_t)(colon - s)))
+			return true;
+	}
+	return false;
+}
+
 bool hxs_config_is_variable(const char *s, size_t len)
 {
 	size_t i;

@@ -104,6 +104,10 @@ static int fill_settings(struct hxs_config_env *env, const char *base,
 					 setting->name, &setting->value, err);
 		if (r < 0)
 			return r;
+		if (r > 0 && hxs_config_has_password(setting->value)) {
+			free(setting->value);
+			setting->value = NULL;
+		}
 	}
 	return 0;
 }

@@ -505,12 +505,33 @@ static void test_secrets(void)
 		"WORKERS",
 		"",
 	};
+	static const char *const with[] = {
+		"http://me:x@host/",	  "postgresql://a:b@c/d",
+		"postgresql://a:b/c@d/e", "redis://:x@host:1/0",
+		"x http://a b://c:d@e",	  "host=a Password=b",
+		"Server=a;Pwd=b",
+	};
+	static const char *const without[] = {
+		"",
+		"127.0.0.1",
+		"http://host:8080/",
+		"http://me@host:80",
+		"me:x@host",
+		"://",
+		"a://b",
+		"a://b:c d@e",
+	};
 	size_t i;
 
 	for (i = 0; i < HXS_ARRAY_LEN(secret); i++)
 		ok(hxs_config_is_secret(secret[i]), "'%s' is one", secret[i]);
 	for (i = 0; i < HXS_ARRAY_LEN(plain); i++)
 		ok(!hxs_config_is_secret(plain[i]), "'%s' is none", plain[i]);
+	for (i = 0; i < HXS_ARRAY_LEN(with); i++)
+		ok(hxs_config_has_password(with[i]), "'%s' has one", with[i]);
+	for (i = 0; i < HXS_ARRAY_LEN(without); i++)
+		ok(!hxs_config_has_password(without[i]), "'%s' has none",
+		   without[i]);
 }
 
 /* 100,000 levels, and a component and a path that no system takes. */

@@ -250,6 +250,20 @@ static void test_whole(void)
 	}
 }
 
+/* A password hidden in a setting that does not sound like a secret. */
+static void test_password(void)
+{
+	static const char text[] = "API_HOST=http://me:" SECRET "@box/\n"
+				   "EVENT_STORE_PATH=e\n";
+	HXS_AUTO(config) struct hxs_config *c = NULL;
+
+	if (!ok(parse(text, "dev", &c, NULL) == 0, "taken"))
+		return;
+	is_str(c->envs[0].settings[0].name, "API_HOST", "the setting");
+	ok(!c->envs[0].settings[0].value, "is left out");
+	is_str(c->envs[0].settings[1].value, "e", "the other is not");
+}
+
 static void test_parts(void)
 {
 	HXS_AUTO(config) struct hxs_config *live = NULL;
@@ -383,6 +397,7 @@ int main(void)
 	test_bad();
 	test_limits();
 	test_whole();
+	test_password();
 	test_parts();
 	test_refused();
 	test_deep_base();
