@@ -480,10 +480,9 @@ foreign_snapshot() {
 # it answers. $HXSNAPFS may put words before the program's name. What the
 # daemon says goes to MNT.log, its process id to MNT.pid.
 mount_store() {
-	local mnt="$1" abs
+	local mnt="$1"
 	mkdir -p "$mnt" 2>/dev/null # a dead mount says it exists, and more
 	rm -f "$mnt.exit" "$mnt.pid"
-	abs=$(cd "$(dirname "$mnt")" && pwd -P)/$(basename "$mnt") || return 1
 	(
 		# shellcheck disable=SC2086 # HXSNAPFS may be several words
 		sh -c 'echo $$ >"$1.pid" && shift && exec "$@"' sh "$mnt" \
@@ -492,13 +491,11 @@ mount_store() {
 		mv "$mnt.exit.new" "$mnt.exit"
 	) </dev/null >"$mnt.log" 2>&1 5>&- 7>&- &
 	# Not by stat: a dead mount may still answer that from memory, and
-	# device numbers come again. Only a daemon answers statfs.
+	# device numbers come again. Only a daemon answers statfs; the magic
+	# number is FUSE's.
 	test_poll 30 '
-		[ -e "$mnt.exit" ] || {
-			timeout 10 findmnt -n -o FSTYPE --mountpoint "$abs" |
-				grep -q "^fuse" &&
-			timeout 10 stat -f "$mnt" >/dev/null 2>&1
-		}' || {
+		[ -e "$mnt.exit" ] || [ 65735546 = \
+			"$(timeout 10 stat -f -c %t "$mnt" 2>/dev/null)" ]' || {
 		cat "$mnt.log" >&2
 		return 1
 	}
