@@ -81,6 +81,15 @@ struct hxs_named {
 	char text[HXS_REF_TEXT]; /* "dev/20260205T152900Z" */
 };
 
+/*
+ * What the reference @word means. Opens the store into *@store, the caller's,
+ * unless one is there already.
+ */
+HXS_MUST_CHECK
+int hxs_tool_named(const struct hxs_tool *tool, const char *word,
+		   struct hxs_store **store, struct hxs_named *out,
+		   struct hxs_err *err);
+
 /* What reference @ref means in @store. */
 HXS_MUST_CHECK
 int hxs_tool_resolve(struct hxs_store *store, const struct hxs_ref *ref,

@@ -116,14 +116,9 @@ static int open_ref(const struct hxs_tool *tool, const char *word,
 		    struct hxs_err *err)
 {
 	struct hxs_named snap;
-	struct hxs_ref ref;
 	int r;
 
-	r = hxs_ref_parse(word, &ref, err);
-	if (r == 0 && !*store)
-		r = hxs_tool_store(tool, ref.env, store, NULL, err);
-	if (r == 0)
-		r = hxs_tool_resolve(*store, &ref, &snap, err);
+	r = hxs_tool_named(tool, word, store, &snap, err);
 	if (r < 0)
 		return r;
 	return hxs_snapshot_open(*store, snap.kind, snap.env, snap.id, out,

@@ -266,16 +266,12 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
 	HXS_AUTO(store) struct hxs_store *store = NULL;
 	struct hxs_named name;
-	struct hxs_ref ref;
 	int r;
 
 	r = hxs_args_words(tool->args, 1, 1, "a snapshot", err);
-	if (r == 0)
-		r = hxs_ref_parse(tool->args->word[0], &ref, err);
-	if (r == 0)
-		r = hxs_tool_store(tool, ref.env, &store, NULL, err);
-	if (r == 0)
-		r = hxs_tool_resolve(store, &ref, &name, err);
+	if (r < 0)
+		return r;
+	r = hxs_tool_named(tool, tool->args->word[0], &store, &name, err);
 	if (r < 0)
 		return r;
 	return show(tool, store, &name, err);

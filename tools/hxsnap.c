@@ -126,6 +126,24 @@ int hxs_tool_resolve(struct hxs_store *store, const struct hxs_ref *ref,
 	return 0;
 }
 
+int hxs_tool_named(const struct hxs_tool *tool, const char *word,
+		   struct hxs_store **store, struct hxs_named *out,
+		   struct hxs_err *err)
+{
+	struct hxs_ref ref;
+	int r;
+
+	r = hxs_ref_parse(word, &ref, err);
+	if (r < 0)
+		return r;
+	if (!*store) {
+		r = hxs_tool_store(tool, ref.env, store, NULL, err);
+		if (r < 0)
+			return r;
+	}
+	return hxs_tool_resolve(*store, &ref, out, err);
+}
+
 static int run(int argc, char **argv, struct hxs_args *args,
 	       struct hxs_err *err)
 {
