@@ -214,8 +214,8 @@ int hxs_chain_maker_finish(struct hxs_chain_maker *m, struct hxs_chain *out)
 	skip = !m->sparse && m->state_count ? 1 : 0;
 	chain.state_count = m->state_count - skip;
 	chain.run_count = m->sparse ? m->run_count : 0;
-	r = copy_array(&chain.states, m->states + skip, chain.state_count,
-		       sizeof(*chain.states));
+	r = copy_array(&chain.states, skip ? m->states + skip : m->states,
+		       chain.state_count, sizeof(*chain.states));
 	if (r == 0)
 		r = copy_array(&chain.runs, m->runs, chain.run_count,
 			       sizeof(*chain.runs));
