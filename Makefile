@@ -259,7 +259,8 @@ $(libhxtools): $(call obj,$(tools_c)) $(B)/libhxtools.members
 link = @mkdir -p $(@D)
 link += $(if $(quiet),,$(if $(V),&& set -x,\
 	&& printf '  %-5s %s\n' LD '$(@:$(B)/%=%)')) && $(CC) $(CFLAGS) $(HXS_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
-	$(filter %.a,$^) $(OWN_LIBS) $(HXS_LIBS)
+	$(filter-out $(libhxs),$(filter %.a,$^)) $(filter $(libhxs),$^) \
+	$(OWN_LIBS) $(HXS_LIBS)
 
 $(B)/hxsnapfs: private OWN_LIBS = $(FUSE_LIBS)
 $(B)/hxsnapfs: $(call obj,$(fs_c)) $(libhxs)

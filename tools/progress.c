@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,11 +16,12 @@
 #define WIDTH 80 /* of a terminal that does not say */
 #define ERASE "\r\033[K"
 
-static volatile sig_atomic_t stop_asked;
+/* Set by a signal, asked for by any thread: lock-free, so safe for both. */
+static atomic_bool stop_asked;
 
 static void on_signal(int sig HXS_UNUSED)
 {
-	stop_asked = 1;
+	atomic_store(&stop_asked, true);
 }
 
 static void catch_signals(void)
@@ -39,7 +41,7 @@ static void catch_signals(void)
 
 static bool cancelled(void *ctx HXS_UNUSED)
 {
-	return stop_asked;
+	return atomic_load(&stop_asked);
 }
 
 /* "0:04", "3:20", "2:05:00". */
