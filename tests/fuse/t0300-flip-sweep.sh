@@ -38,23 +38,26 @@ test_expect_success FUSE 'one byte in 97 of all files' '
 	hxsnap verify "dev/$id"
 '
 
-test_expect_success FUSE 'a large file, sampled, one block of many' '
-	head -c 20000000 /dev/urandom >"$STATE/large" &&
-	rm "$STATE/three blocks" &&
-	id=$(hxsnap create dev) &&
-	sweep_mounted 500000
-'
-
 test_expect_success FUSE 'a foreign snapshot, once its files were opened' '
 	foreign_snapshot dev 20200101T000000Z "$EVENTS" "$STATE" &&
+	native=$id &&
 	id=20200101T000000Z &&
-	sweep_mounted 9973
+	sweep_mounted 997 &&
+	hxsnap verify dev/$id &&
+	id=$native
 '
 
 test_expect_success FUSE 'nocontrol: the same by the path without open' '
 	mount_store mnt nocontrol &&
 	test_when_finished "umount_store mnt" &&
-	sweep "$STORE/backups/dev/$id" "mnt/dev/$id" 9973 "$seed"
+	sweep "$STORE/backups/dev/$id" "mnt/dev/$id" 997 "$seed"
+'
+
+test_expect_success FUSE 'a large file, sampled, one block of many' '
+	head -c 20000000 /dev/urandom >"$STATE/large" &&
+	rm "$STATE/three blocks" &&
+	id=$(hxsnap create dev) &&
+	sweep_mounted 500000
 '
 
 test_done
