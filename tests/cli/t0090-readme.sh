@@ -68,7 +68,7 @@ test_expect_success FUSE 'the damaged file was an error, the others were not' '
 	cat "$TRASH/m/dev/$id/events/2026-02-01.jsonl" &&
 	test_must_fail cat "$TRASH/m/dev/$id/events/2026-02-02.jsonl" 2>err &&
 	test_grep "Input/output error" err &&
-	cmp events/2026-02-02.jsonl "$TRASH/m/dev/latest/events/2026-02-02.jsonl"
+	cmp events/2026-02-04.jsonl "$TRASH/m/dev/latest/events/2026-02-04.jsonl"
 '
 
 test_expect_success 'what verify prints is what the README shows' '
