@@ -1,5 +1,7 @@
 #include "fs/files.h"
 
+#include "base/clock.h"
+#include "fs/ahead.h"
 #include "fs/faults.h"
 #include "fs/slots.h"
 
@@ -26,6 +28,7 @@ static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 	struct hxs_fault fault = { .kind = HXS_FAULT_NONE };
 	bool foreign = hxs_snapshot_is_foreign(s->snap);
 	struct hxs_node node;
+	double start;
 	int r;
 
 	if (foreign && !may_wait && n < HXS_ENTRY_INDEX) {
@@ -33,7 +36,10 @@ static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		if (node.size > QUICK_BYTES)
 			return -EAGAIN;
 	}
+	hxfs_ahead_opened(fs->ahead, s, n);
+	start = hxs_clock_ticks();
 	r = hxs_content_open(s->snap, n, out, &fault, err);
+	hxfs_ahead_took(fs->ahead, hxs_clock_ticks() - start);
 	if (fault.kind != HXS_FAULT_NONE && r < 0)
 		hxfs_faults_add(fs, s, n, &fault);
 	if (foreign)
@@ -57,9 +63,12 @@ static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 			    struct hxs_err *err)
 {
 	struct hxs_fault fault = { .kind = HXS_FAULT_NONE };
+	double start = hxs_clock_ticks();
 	ssize_t r;
 
 	r = hxs_content_read(c, off, len, scratch, out, &fault, err);
+	if (hxs_content_size(c) <= HXS_BLOCK_SIZE)
+		hxfs_ahead_took(fs->ahead, hxs_clock_ticks() - start);
 	atomic_fetch_add(&fs->counters.reads, 1);
 	if (r < 0) {
 		atomic_fetch_add(&fs->counters.read_errors, 1);

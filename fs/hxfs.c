@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "fs/ahead.h"
 #include "fs/attributes.h"
 #include "fs/faults.h"
 #include "fs/files.h"
@@ -56,6 +57,8 @@ static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 		r = hxfs_notes_new(&fs->notes);
 	if (r == 0)
 		r = hxfs_faults_new(&fs->faults);
+	if (r == 0)
+		r = hxfs_ahead_new(fs, &fs->ahead);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot prepare the mount");
 	/* What cannot be listed now may be later: it hides nothing else. */
@@ -96,6 +99,7 @@ void hxfs_free(struct hxfs *fs)
 	if (!fs)
 		return;
 	hxs_pool_free(fs->pool);
+	hxfs_ahead_free(fs->ahead);
 	hxfs_files_free(fs->files);
 	hxfs_texts_free(fs->texts);
 	hxfs_slots_release(fs);

@@ -80,6 +80,7 @@ struct hxfs_counters {
 	atomic_uint_fast64_t loads, load_failures, evictions;
 };
 
+struct hxfs_ahead;
 struct hxfs_faults;
 struct hxfs_files;
 struct hxfs_notes;
@@ -113,6 +114,7 @@ struct hxfs {
 
 	size_t budget, loaded_max; /* set before threads start */
 	struct hxfs_counters counters;
+	struct hxfs_ahead *ahead;
 	struct hxfs_faults *faults;
 	struct hxfs_notes *notes;
 	struct hxfs_files *files; /* @no_open */

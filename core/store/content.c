@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define CHECK_BLOCKS 16u /* read at once when checking */
+#define PREFETCH_BYTES (256 * 1024)
 
 struct hxs_content {
 	struct hxs_snapshot *snap;
@@ -206,6 +207,23 @@ int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
 		return r;
 	*out = HXS_STEAL(c);
 	return 0;
+}
+
+void hxs_content_prefetch(struct hxs_snapshot *snap, uint32_t entry)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxs_node node;
+	struct stat st;
+
+	if (entry >= hxs_index_count(snap->idx))
+		return;
+	hxs_index_get(snap->idx, entry, &node);
+	if (!S_ISREG(node.mode) || hxs_index_path(snap->idx, entry, &path) < 0)
+		return;
+	fd = hxs_io_open_regular(snap->fd, path.data, &st);
+	if (fd >= 0 && st.st_size > 0)
+		(void)posix_fadvise(fd, 0, PREFETCH_BYTES, POSIX_FADV_WILLNEED);
 }
 
 void hxs_content_close(struct hxs_content *c)

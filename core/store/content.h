@@ -95,4 +95,11 @@ int64_t hxs_content_check(struct hxs_content *c, uint64_t first, uint64_t count,
 			  struct hxs_scratch *scratch, hxs_content_fault_fn fn,
 			  void *ctx);
 
+/*
+ * Have the file system fetch the beginning of @entry into its cache, without
+ * looking at it or waiting for it. For files that will be read soon; failing
+ * is of no consequence.
+ */
+void hxs_content_prefetch(struct hxs_snapshot *snap, uint32_t entry);
+
 #endif
