@@ -6,6 +6,6 @@
 #include "fs/hxfs.h"
 
 /* Failures stay in the buffer's status. */
-void hxfs_metrics_put(struct hxfs *fs, struct hxs_buf *out);
+void hxfs_metrics_put(struct hxfs *fs, struct hxs_buf *b);
 
 #endif

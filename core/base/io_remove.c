@@ -198,6 +198,7 @@ static int step_up(struct removal *rm, struct frame *f)
 	struct frame *up;
 	int fd, r;
 
+	assert(f); /* there is a directory at hand */
 	up = rm->depth > 1 ? f - 1 : NULL;
 	parent_len = up ? up->path_len : 0;
 	name = hxs_buf_str(&rm->path) + parent_len + (up ? 1 : 0);

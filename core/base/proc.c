@@ -6,6 +6,7 @@
  */
 #include "base/proc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -141,6 +142,7 @@ static int take_output(struct child *c, const struct hxs_proc_opts *opts,
 	int r;
 
 	while (c->out >= 0) {
+		assert(out); /* or there would be no pipe */
 		n = read(c->out, chunk, sizeof(chunk));
 		if (n < 0 && errno == EINTR)
 			continue;

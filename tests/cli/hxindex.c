@@ -122,8 +122,8 @@ int main(int argc, char **argv)
 	struct hxs_err err = HXS_ERR_INIT;
 	HXS_AUTO_CLOSE int dir = -1, fd = -1;
 	int64_t top, n;
-	char *bytes;
-	size_t len;
+	char *bytes = NULL;
+	size_t len = 0;
 
 	if (argc != 3)
 		die("SNAPSHOT SOURCE");

@@ -26,8 +26,9 @@ static const struct {
 			  "\x18",
 			  "\0") "system.posix_acl_default" HEAD("\x9",
 								"\0") "trusted."
-								      "x" HEAD("\6",
-									       "\0") "user.x"),
+								      "x" HEAD(
+									      "\6",
+									      "\0") "user.x"),
 	  5 },
 	{ "bytes above 127", TXT(HEAD("\6", "\0") "user.\xff"), 1 },
 	{ "one byte", TXT("\6"), -EINVAL },
