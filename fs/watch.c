@@ -237,13 +237,14 @@ static void scan_everything(struct hxfs_watch *w)
 	size_t i, before;
 	int r;
 
+	ensure_all(w);
 	do {
-		before = w->count;
-		ensure_all(w);
 		for (i = 0; i < w->count; i++)
 			w->list[i].dirty = false;
 		hxs_err_clear(&err);
 		r = hxfs_registry_scan(w->m->fs, &err);
+		before = w->count;
+		ensure_all(w);
 	} while (w->count != before);
 	tell_failure(w, r, &err);
 	hxfs_slots_sweep(w->m->fs);
