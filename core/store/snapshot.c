@@ -350,18 +350,6 @@ struct extras {
 	int64_t count;
 };
 
-/* Whether entry @n is what a name of type @d_type may stand for. */
-static bool is_known(const struct extras *x, int64_t n, unsigned char d_type)
-{
-	struct hxs_node node;
-
-	if (n < 0)
-		return false;
-	hxs_index_get(x->snap->idx, (uint32_t)n, &node);
-	/* A directory in a file's place may hold things of its own. */
-	return S_ISDIR(node.mode) || d_type != DT_DIR;
-}
-
 static int report_extra(struct extras *x, const char *name)
 {
 	size_t len = x->path.len;
@@ -379,16 +367,16 @@ static int report_extra(struct extras *x, const char *name)
 	return 0;
 }
 
-static int check_listed(const char *name, unsigned char d_type, void *ctx)
+static int check_listed(const char *name, unsigned char d_type HXS_UNUSED,
+			void *ctx)
 {
 	struct extras *x = ctx;
 
 	if (x->dir == 0 && (strcmp(name, HXS_MANIFEST_NAME) == 0 ||
 			    strcmp(name, HXS_INDEX_NAME) == 0))
 		return 0;
-	if (is_known(x,
-		     hxs_index_lookup(x->snap->idx, x->dir, name, strlen(name)),
-		     d_type))
+	/* Whether it is what was listed is for whoever opens it to see. */
+	if (hxs_index_lookup(x->snap->idx, x->dir, name, strlen(name)) >= 0)
 		return 0;
 	return report_extra(x, name);
 }

@@ -99,13 +99,18 @@ static void save_result(struct hxs_store *s, enum hxs_kind kind,
 }
 
 /* The snapshot itself is damaged: that is the one fault there is. */
-static void report_snapshot(struct hxs_verify_run *run,
+static void report_snapshot(struct hxs_verify_run *run, const char *name,
 			    const struct hxs_err *why)
 {
 	struct hxs_fault fault = { .kind = HXS_FAULT_SNAPSHOT };
+	const char *reason = why->message;
+	char prefix[HXS_REF_TEXT + 16];
 
-	(void)snprintf(fault.reason, sizeof(fault.reason), "%.255s",
-		       why->message);
+	/* Whoever reports the fault names the snapshot. */
+	(void)snprintf(prefix, sizeof(prefix), "snapshot '%s': ", name);
+	if (strncmp(reason, prefix, strlen(prefix)) == 0)
+		reason += strlen(prefix);
+	(void)snprintf(fault.reason, sizeof(fault.reason), "%.255s", reason);
 	hxs_verify_report_fault(run, &fault, "");
 }
 
@@ -152,7 +157,7 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 		run.snap = snap;
 		r = verify_open(&run, name);
 	} else if (r == -HXS_ECORRUPT) {
-		report_snapshot(&run, &why);
+		report_snapshot(&run, name, &why);
 		r = 0;
 	} else if (err) {
 		*err = why;
