@@ -101,7 +101,7 @@ test_expect_success() {
 	if test_run_ "$2"; then
 		test_result_ "ok" "$1"
 	else
-		test_fail_ "$1"
+		test_fail_ "$1" "$2"
 	fi
 }
 
@@ -153,11 +153,11 @@ test_result_() { # ok|not ok, name, directive
 		"$(printf '%s' "$2" | tr '#\n' '  ')" "${3:+ # $3}" >&5
 }
 
-test_fail_() { # name
+test_fail_() { # name, body
 	test_failed=$((test_failed + 1))
 	test_result_ "not ok" "$1"
 	{
-		echo "$test_script: '$1' failed"
+		echo "$test_script: '$1' failed${2:+:$2}"
 		[ -z "$test_verbose" ] && tail -n 200 "$test_log" 2>/dev/null
 	} | test_show_
 	if [ -n "$test_immediate" ]; then
