@@ -118,6 +118,7 @@ struct job {
 	dev_t dev;
 	ino_t ino;
 	bool met;
+	bool changed; /* it is another snapshot than the slot stands for */
 	struct hxfs_past past; /* found so far; its reason is not ours */
 	struct hxs_snapshot *snap;
 	size_t bytes;
@@ -142,6 +143,31 @@ static int same_as_before(const struct job *j, const struct hxs_snapshot *snap,
 				   "'%s': the manifest has changed since it "
 				   "was first read",
 				   hxs_snapshot_name(snap));
+	return 0;
+}
+
+/*
+ * A foreign snapshot's entries are numbered by what lies in its directory, of
+ * which the manifest is only a part. When that changed, a number that the
+ * kernel has kept may mean another file or another size now. So the slot ends
+ * as one whose directory was replaced does: the id gets a new one.
+ */
+static int same_numbers(struct job *j, const struct hxs_snapshot *snap,
+			struct hxs_err *err)
+{
+	struct hxs_digest now;
+	const void *bytes;
+	size_t len;
+
+	if (!hxs_snapshot_is_foreign(snap))
+		return 0; /* the manifest covers its index */
+	bytes = hxs_index_bytes(hxs_snapshot_index(snap), &len);
+	hxs_digest_of(bytes, len, &now);
+	j->changed = j->past.proven && !hxs_digest_equal(&j->past.index, &now);
+	if (j->changed)
+		return hxs_err_errno(err, ESTALE, "'%s' was changed",
+				     hxs_snapshot_name(snap));
+	j->past.index = now;
 	return 0;
 }
 
@@ -170,6 +196,8 @@ static int load(struct hxfs *fs, struct job *j, struct hxs_err *err)
 	r = hxs_snapshot_open(fs->store, j->kind, j->env, j->id, &snap, err);
 	if (r == 0)
 		r = same_as_before(j, snap, err);
+	if (r == 0)
+		r = same_numbers(j, snap, err);
 	if (r < 0)
 		return r;
 	j->past.foreign = hxs_snapshot_is_foreign(snap);
@@ -256,6 +284,11 @@ static int load_locked(struct hxfs *fs, struct hxfs_slot *s,
 		settle(fs, s, &j);
 	else
 		news = settle_failed(fs, s, r, own.message);
+	if (j.changed) {
+		s->met = true; /* with a directory that is none */
+		s->dev = 0;
+		s->ino = 0;
+	}
 	(void)pthread_cond_broadcast(&fs->settled);
 	if (r == 0)
 		return 0;
