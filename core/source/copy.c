@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/xattr.h"
+#include "source/sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 
 #define TRIES 3
+#define LIVE 1 /* a database that SQLite has to copy */
 #define READAHEAD_FROM (1u << 20) /* smaller files are read in one go */
 /* The kernel's clock for file times advances in steps of up to this. */
 #define TICK_NS 10000000
@@ -275,30 +277,26 @@ static int pass_clone(struct hxs_copy *c, int to, const struct stat *want,
 	return r;
 }
 
-/* One attempt; -EAGAIN if the file changed meanwhile. */
-static int attempt(struct hxs_copy *c, int from, int to, struct hxs_err *err)
+/* One attempt; -EAGAIN if the file, which was as @before, changed meanwhile. */
+static int attempt(struct hxs_copy *c, int from, int to,
+		   const struct stat *before, struct hxs_err *err)
 {
-	struct stat before, after;
-	int cloned, r;
+	struct stat after;
+	int cloned, r = 0;
 
-	if (fstat(from, &before) < 0)
-		return hxs_err_errno(err, errno, "cannot look at it");
-	r = settle(from, &before);
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot look at it");
-	cloned = clone_file(c, from, to, &before);
+	cloned = clone_file(c, from, to, before);
 	if (!cloned)
-		r = pass(c, from, to, &before, err);
+		r = pass(c, from, to, before, err);
 	if (r == 0)
 		r = read_xattrs(from, &c->scribe->xattrs, err);
 	if (r < 0)
 		return r;
 	if (fstat(from, &after) < 0)
 		return hxs_err_errno(err, errno, "cannot look at it");
-	if (!same_file(&before, &after))
+	if (!same_file(before, &after))
 		return -EAGAIN;
 	if (cloned) {
-		r = pass_clone(c, to, &before, err);
+		r = pass_clone(c, to, before, err);
 		if (r < 0)
 			return r;
 	}
@@ -306,6 +304,121 @@ static int attempt(struct hxs_copy *c, int from, int to, struct hxs_err *err)
 	c->dev = after.st_dev;
 	return 0;
 }
+
+/* ---- databases --------------------------------------------------------- */
+
+/* Hash what SQLite wrote to @to, and take its size. */
+static int pass_database(struct hxs_copy *c, int to, struct hxs_err *err)
+{
+	struct stat st;
+
+	if (fstat(to, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at its copy");
+	c->st.size = (uint64_t)st.st_size;
+	return pass_clone(c, to, &st, err);
+}
+
+/* See to the copy of a database, and to what is told of it. */
+static int finish_database(struct hxs_copy *c, struct hxs_sqlite *db,
+			   bool hashed, struct hxs_err *err)
+{
+	int r;
+
+	r = hxs_sqlite_finish(db, err);
+	if (r < 0)
+		return r;
+	c->wal = db->wal;
+	if (db->unchecked)
+		memcpy(c->unchecked, db->why, sizeof(c->unchecked));
+	return hashed && !db->wal ? 0 : pass_database(c, db->to_fd, err);
+}
+
+/* Whether bytes alone will not do: 1, 0 or -errno with a message. */
+static int needs_sqlite(const struct hxs_sqlite *db, struct hxs_err *err)
+{
+	int r = hxs_sqlite_needs_more(db->from_dir, db->from);
+
+	return r < 0 ? hxs_err_errno(err, -r, "cannot look beside it") : r;
+}
+
+/*
+ * Copy its bytes, as those of any file: 0, or LIVE if that would not be a
+ * database. With nothing beside it before and after, and itself unchanged,
+ * all that was committed is in it: a commit begins with a -wal or a -journal.
+ * The lock is for a writer that was told to make neither.
+ */
+static int attempt_bytes(struct hxs_copy *c, struct hxs_sqlite *db, bool hold,
+			 const struct stat *before, struct hxs_err *err)
+{
+	int r;
+
+	if (hold && hxs_sqlite_hold(db->from_fd) < 0)
+		return LIVE;
+	r = needs_sqlite(db, err);
+	if (r == 0)
+		r = attempt(c, db->from_fd, db->to_fd, before, err);
+	if (r == 0)
+		r = needs_sqlite(db, err);
+	if (hold)
+		hxs_sqlite_let_go(db->from_fd);
+	return r > 0 || r == -EAGAIN ? LIVE : r;
+}
+
+/* Have SQLite copy it. */
+static int copy_live(struct hxs_copy *c, struct hxs_sqlite *db,
+		     struct hxs_err *err)
+{
+	int r;
+
+	if (ftruncate(db->to_fd, 0) < 0)
+		return hxs_err_errno(err, errno, "cannot write");
+	r = hxs_sqlite_backup(db, err);
+	if (r == 0)
+		r = read_xattrs(db->from_fd, &c->scribe->xattrs, err);
+	if (r < 0)
+		return r;
+	hxs_tree_from_stat(&c->st, &db->st);
+	c->dev = db->st.st_dev;
+	return finish_database(c, db, false, err);
+}
+
+/* One attempt at whatever it is. */
+static int attempt_any(struct hxs_copy *c, int from, int to,
+		       struct hxs_err *err)
+{
+	struct hxs_sqlite db = {
+		.cap = c->cap,
+		.from_dir = c->from_dir,
+		.to_dir = c->to_dir,
+		.from = c->from,
+		.to = c->to,
+		.from_fd = from,
+		.to_fd = to,
+	};
+	struct stat before;
+	int kind = HXS_SQLITE_NONE, r;
+
+	if (fstat(from, &before) < 0)
+		return hxs_err_errno(err, errno, "cannot look at it");
+	r = settle(from, &before);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look at it");
+	if (c->databases)
+		kind = hxs_sqlite_look(from);
+	if (kind < 0)
+		return hxs_err_errno(err, -kind, "cannot read");
+	if (kind == HXS_SQLITE_NONE)
+		return attempt(c, from, to, &before, err);
+	r = LIVE;
+	if (kind != HXS_SQLITE_OTHER)
+		r = attempt_bytes(c, &db, kind == HXS_SQLITE_ROLLBACK, &before,
+				  err);
+	if (r == LIVE)
+		return copy_live(c, &db, err);
+	return r == 0 ? finish_database(c, &db, true, err) : r;
+}
+
+/* ---- one file ---------------------------------------------------------- */
 
 static int attempts(struct hxs_copy *c, int from, int to, struct hxs_err *err)
 {
@@ -318,7 +431,7 @@ static int attempts(struct hxs_copy *c, int from, int to, struct hxs_err *err)
 				return hxs_err_errno(err, errno,
 						     "cannot write");
 		}
-		r = attempt(c, from, to, err);
+		r = attempt_any(c, from, to, err);
 	}
 	if (r == -EAGAIN)
 		return hxs_err_set(err, EAGAIN,
@@ -347,7 +460,7 @@ static int fill(struct hxs_copy *c, int from, int to, struct hxs_err *err)
 	return 0;
 }
 
-int hxs_copy_file(struct hxs_copy *c, struct hxs_err *err)
+static int copy_once(struct hxs_copy *c, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int from = -1, to = -1;
 	struct stat st;
@@ -378,4 +491,15 @@ int hxs_copy_file(struct hxs_copy *c, struct hxs_err *err)
 		return r;
 	}
 	return HXS_COPY_DONE;
+}
+
+int hxs_copy_file(struct hxs_copy *c, struct hxs_err *err)
+{
+	int i, r = -ESTALE;
+
+	for (i = 0; i < TRIES && r == -ESTALE; i++) {
+		hxs_err_clear(err); /* a database was replaced: the new one */
+		r = copy_once(c, err);
+	}
+	return r;
 }

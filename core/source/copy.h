@@ -33,12 +33,15 @@ struct hxs_copy {
 	int from_dir, to_dir;
 	const char *from, *to; /* names in them */
 	bool *no_clone; /* shared: set where cloning turned out impossible */
+	bool databases; /* SQLite's are not just bytes */
 
 	/* what was found, on success */
 	struct hxs_tree_stat st;
 	dev_t dev;
 	struct hxs_chain chain; /* the caller's to release */
 	bool lost_xattrs; /* some are in the index only */
+	bool wal; /* a database, in WAL mode; the copy is not */
+	char unchecked[128]; /* why SQLite did not check all of it, or empty */
 };
 
 enum hxs_copy_result {
@@ -51,6 +54,10 @@ enum hxs_copy_result {
  * kept, attributes set. The file must not change while that happens:
  * otherwise it is done again, three times in all, then -EAGAIN. scribe->xattrs
  * holds its attributes afterwards.
+ *
+ * A SQLite database at rest is copied so too, with its writers kept out; one
+ * that is not, or has changes beside it, by SQLite. The copy of either holds
+ * all that was committed, is in rollback mode, and was checked by SQLite.
  *
  * HXS_COPY_*, or -errno with a message that names no path ("cannot read",
  * "cannot write") for the caller to put one before. Nothing is left under

@@ -219,6 +219,7 @@ static int copy_item(struct place *p, struct hxs_tree_item *it,
 		.from = live ? live : it->name,
 		.to = it->name,
 		.no_clone = &p->sp->no_clone,
+		.databases = !p->sp->t->src->sqlite_raw,
 	};
 	struct hxs_node node;
 	int r;
@@ -242,8 +243,13 @@ static int copy_item(struct place *p, struct hxs_tree_item *it,
 	}
 	if (c.lost_xattrs)
 		warn_lost(p->sp->cap, show(p, it));
+	if (c.unchecked[0])
+		hxs_capture_warn(p->sp->cap,
+				 "'%s': SQLite could not check all of it: %s",
+				 show(p, it), c.unchecked);
 	it->st = c.st;
 	hxs_tree_to_node(&it->st, &node);
+	node.sqlite_wal = c.wal;
 	node.xattrs = p->scribe->xattrs.data;
 	node.xattrs_len = p->scribe->xattrs.len;
 	hxs_index_builder_set_chain(b, it->handle, &c.chain);
@@ -477,9 +483,13 @@ static int bring_name(struct place *p, struct hxs_tree_item *it, size_t first,
 		r = open_from(p, err);
 	if (r < 0)
 		return r;
-	if (r == 0 ||
-	    fstatat(p->from, it->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (st.st_mode & S_IFMT) != (it->st.mode & S_IFMT)) {
+	if (r > 0 && fstatat(p->from, it->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return hxs_err_errno(err, errno, "cannot look at '%s'",
+					     show(p, it));
+		r = 0;
+	}
+	if (r == 0 || (st.st_mode & S_IFMT) != (it->st.mode & S_IFMT)) {
 		gone(p, it);
 		return 0;
 	}

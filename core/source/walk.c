@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "base/xattr.h"
+#include "source/sqlite.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -44,6 +45,7 @@ struct walk {
 	dev_t dev; /* of the top */
 	struct names_map map;
 	uint64_t env_files; /* left out */
+	bool beside; /* so was what lies beside some database, here */
 	struct hxs_buf shown, path, xattrs;
 	struct found {
 		char *name;
@@ -218,6 +220,9 @@ static bool is_unchanged(const struct hxs_index *prev,
 	if (it->prev == HXS_TREE_NONE)
 		return false;
 	hxs_index_get(prev, it->prev, &n);
+	/* The file of a database in WAL mode does not tell of its changes. */
+	if (n.sqlite_wal)
+		return false;
 	return n.mode == it->st.mode && n.size == it->st.size &&
 	       n.ino == it->st.ino && n.uid == it->st.uid &&
 	       n.gid == it->st.gid && same_time(n.mtime, it->st.mtime) &&
@@ -363,7 +368,14 @@ static int add_item(struct walk *w, size_t dir, int dirfd, const char *name,
 		      &it->handle);
 	if (r < 0)
 		return hxs_err_prefix(w->err, r, "'%s'", show(w, dir, NULL));
-	if (S_ISREG(st->st_mode) && is_unchanged(w->cap->prev, it))
+	/*
+	 * A database in rollback mode is linked as any other file: SQLite's
+	 * copy of one, too, was made while writers were kept out, and the
+	 * times noted are those of then. Not so one that has a -wal.
+	 */
+	if (S_ISREG(st->st_mode) && is_unchanged(w->cap->prev, it) &&
+	    !(w->beside &&
+	      hxs_sqlite_has_wal(dirfd, t->single ? t->live_name : name)))
 		it->state = HXS_TREE_SAME;
 	if (st->st_nlink > 1 && note_names(w, st, (size_t)n) < 0)
 		return no_memory(w, dir);
@@ -405,6 +417,12 @@ static int look(struct walk *w, size_t dir, int dirfd, const char *name,
 	}
 	if (!S_ISDIR(x.stx_mode) && strncmp(name, ".env", 4) == 0) {
 		w->env_files++;
+		return 0;
+	}
+	/* No warning: it belongs to the database, whose copy has it all. */
+	if (S_ISREG(x.stx_mode) && !w->t->src->sqlite_raw &&
+	    hxs_sqlite_is_beside(dirfd, name)) {
+		w->beside = true;
 		return 0;
 	}
 	from_statx(st, &x);
@@ -525,6 +543,7 @@ static int see_dir(struct walk *w, size_t dir)
 		return hxs_err_errno(w->err, -fd, "cannot open '%s'",
 				     show(w, dir, NULL));
 	w->t->dirs[dir].first = w->t->item_count;
+	w->beside = false;
 	r = take_attributes(w, dir, fd);
 	if (r == 0) {
 		forget_found(w);
@@ -585,6 +604,7 @@ static int see_single(struct walk *w)
 	if (r != 0)
 		return r < 0 ? no_memory(w, 0) : 0;
 	r = look(w, 0, w->t->fd, w->t->live_name, &st);
+	w->beside = !w->t->src->sqlite_raw; /* nobody looked */
 	if (r > 0)
 		r = add_item(w, 0, w->t->fd, name, &st);
 	return r;
