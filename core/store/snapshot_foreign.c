@@ -39,50 +39,59 @@ struct build {
 	size_t queued, queue_cap, next;
 	uint8_t *seen; /* by manifest line */
 	void *inodes; /* tsearch tree of struct inode */
-	void *links; /* tsearch tree of struct place: symbolic links */
+	void *dirs, *links; /* tsearch trees of struct place */
+	uint32_t made_up; /* directories that the disk does not have */
 	int dir_fd; /* of the directory being walked */
 	const struct dir *at;
 	struct hxs_err *err;
 };
 
-/* A path that has a handle. */
+/*
+ * Missing directories cost more than the two bytes of manifest that can name
+ * one, so there is an end to making them up.
+ */
+#define MADE_UP_MAX (1u << 20)
+
+/* A name in a directory, and its handle. */
 struct place {
-	char *path;
-	uint32_t handle;
+	uint32_t parent, handle;
+	size_t len;
+	const char *name; /* not ended by a NUL */
 };
 
-static int by_path(const void *a, const void *b)
+static int by_place(const void *va, const void *vb)
 {
-	return strcmp(((const struct place *)a)->path,
-		      ((const struct place *)b)->path);
+	const struct place *a = va, *b = vb;
+
+	if (a->parent != b->parent)
+		return a->parent > b->parent ? 1 : -1;
+	if (a->len != b->len)
+		return a->len > b->len ? 1 : -1;
+	return memcmp(a->name, b->name, a->len);
 }
 
-static void free_place(void *p)
+/* Remember that @name (a copy is made) in @parent has @handle. */
+static int note_place(void **tree, uint32_t parent, const char *name,
+		      size_t len, uint32_t handle)
 {
-	free(((struct place *)p)->path);
-	free(p);
-}
-
-/* Remember that @path (a copy is made) has @handle. */
-static int note_place(void **tree, const char *path, uint32_t handle)
-{
-	struct place *p = calloc(1, sizeof(*p));
+	struct place *p = malloc(sizeof(*p) + len);
 
 	if (!p)
 		return -ENOMEM;
-	p->handle = handle;
-	p->path = strdup(path);
-	if (!p->path || !tsearch(p, tree, by_path)) {
-		free_place(p);
+	memcpy(p + 1, name, len);
+	*p = (struct place){ parent, handle, len, (const char *)(p + 1) };
+	if (!tsearch(p, tree, by_place)) {
+		free(p);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static const struct place *find_place(void *const *tree, const char *path)
+static const struct place *find_place(void *const *tree, uint32_t parent,
+				      const char *name, size_t len)
 {
-	struct place key = { .path = (char *)(uintptr_t)path };
-	struct place **found = tfind(&key, tree, by_path);
+	struct place key = { parent, 0, len, name };
+	struct place **found = tfind(&key, tree, by_place);
 
 	return found ? *found : NULL;
 }
@@ -244,12 +253,17 @@ static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 		node.target = target;
 		r = hxs_index_builder_add(b->builder, b->at->handle, &node,
 					  &handle, b->err);
-		return r < 0 ? r : note_place(&b->links, path.data, handle);
+		return r < 0 ? r
+			     : note_place(&b->links, b->at->handle, name,
+					  node.name_len, handle);
 	}
 	if (!S_ISDIR(st.st_mode))
 		return 0; /* not listed: not there */
 	r = hxs_index_builder_add(b->builder, b->at->handle, &node, &handle,
 				  b->err);
+	if (r == 0)
+		r = note_place(&b->dirs, b->at->handle, name, node.name_len,
+			       handle);
 	return r < 0 ? r : enqueue(b, handle, path.data);
 }
 
@@ -283,51 +297,61 @@ static int walk(struct build *b)
 }
 
 /*
- * The handle of directory @path, made up if the disk does not have it. A
- * link that took its place gives way: the manifest is the one to believe.
+ * Make up directory @name, which the disk does not have. A link that took its
+ * place gives way: the manifest is the one to believe.
  */
-static int find_dir(struct build *b, void **known, const char *path,
-		    uint32_t *handle)
+static int make_up(struct build *b, uint32_t parent, const char *name,
+		   size_t len, uint32_t *handle)
 {
-	const struct place *place = find_place(known, path);
-	const char *slash = strrchr(path, '/');
-	struct hxs_node node = { .mode = S_IFDIR | 0555 };
-	uint32_t parent = 0;
+	const struct place *link = find_place(&b->links, parent, name, len);
+	struct hxs_node node = {
+		.name = name,
+		.name_len = len,
+		.mode = S_IFDIR | 0555,
+	};
 	int r;
 
-	if (place) {
-		*handle = place->handle;
-		return 0;
-	}
-	if (slash) {
-		HXS_AUTO_FREE char *up = strndup(path, (size_t)(slash - path));
+	if (b->made_up++ == MADE_UP_MAX)
+		return hxs_err_set(b->err, HXS_ECORRUPT,
+				   "more than %u directories of %s are missing",
+				   MADE_UP_MAX, HXS_MANIFEST_NAME);
+	if (link)
+		hxs_index_builder_drop(b->builder, link->handle);
+	r = hxs_index_builder_add(b->builder, parent, &node, handle, b->err);
+	return r < 0 ? r : note_place(&b->dirs, parent, name, len, *handle);
+}
 
-		r = up ? find_dir(b, known, up, &parent) : -ENOMEM;
+/* The handle of the directory that @path's last name stands in. */
+static int find_dir(struct build *b, const char *path, const char **name,
+		    uint32_t *handle)
+{
+	const struct place *place;
+	const char *slash;
+	uint32_t at = 0;
+	int r;
+
+	for (; (slash = strchr(path, '/')); path = slash + 1) {
+		size_t len = (size_t)(slash - path);
+
+		place = find_place(&b->dirs, at, path, len);
+		r = place ? 0 : make_up(b, at, path, len, &at);
 		if (r < 0)
 			return r;
+		if (place)
+			at = place->handle;
 	}
-	place = find_place(&b->links, path);
-	if (place)
-		hxs_index_builder_drop(b->builder, place->handle);
-	node.name = slash ? slash + 1 : path;
-	node.name_len = strlen(node.name);
-	r = hxs_index_builder_add(b->builder, parent, &node, handle, b->err);
-	return r < 0 ? r : note_place(known, path, *handle);
+	*name = path;
+	*handle = at;
+	return 0;
 }
 
 /* Give every listed file that was not met its place. */
-static int add_missing(struct build *b, void **known)
+static int add_missing(struct build *b)
 {
 	const struct hxs_manifest_line *line;
-	const char *slash;
 	size_t i;
 	int r;
 
-	for (i = 0; i < b->queued; i++) {
-		r = note_place(known, b->queue[i].path, b->queue[i].handle);
-		if (r < 0)
-			return r;
-	}
 	for (i = 0; i < hxs_manifest_count(b->manifest); i++) {
 		struct hxs_node node = { .mode = S_IFREG };
 		struct dir at = { 0 };
@@ -335,17 +359,9 @@ static int add_missing(struct build *b, void **known)
 		line = hxs_manifest_line(b->manifest, i);
 		if (b->seen[i])
 			continue;
-		slash = strrchr(line->path, '/');
-		if (slash) {
-			HXS_AUTO_FREE char *up =
-				strndup(line->path,
-					(size_t)(slash - line->path));
-
-			r = up ? find_dir(b, known, up, &at.handle) : -ENOMEM;
-			if (r < 0)
-				return r;
-		}
-		node.name = slash ? slash + 1 : line->path;
+		r = find_dir(b, line->path, &node.name, &at.handle);
+		if (r < 0)
+			return r;
 		node.name_len = strlen(node.name);
 		b->at = &at;
 		r = add_file(b, &node, NULL, line);
@@ -392,7 +408,6 @@ static int collect(struct build *b)
 {
 	struct hxs_snapshot *snap = b->snap;
 	struct hxs_index_head head = { .kind = snap->kind };
-	void *known = NULL;
 	int r;
 
 	memcpy(head.env, snap->env, sizeof(head.env));
@@ -402,11 +417,7 @@ static int collect(struct build *b)
 		r = enqueue(b, 0, "");
 	if (r == 0)
 		r = walk(b);
-	if (r == 0) {
-		r = add_missing(b, &known);
-		tdestroy(known, free_place);
-	}
-	return r;
+	return r < 0 ? r : add_missing(b);
 }
 
 static int finish(struct build *b)
@@ -456,7 +467,8 @@ int hxs_snapshot_build_foreign(struct hxs_snapshot *snap, struct hxs_err *err)
 	free(b.queue);
 	free(b.seen);
 	tdestroy(b.inodes, free);
-	tdestroy(b.links, free_place);
+	tdestroy(b.dirs, free);
+	tdestroy(b.links, free);
 	hxs_index_builder_free(b.builder);
 	return r;
 }
