@@ -65,7 +65,7 @@ HXS_CPPFLAGS = -I. -Icore -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-DHXS_VERSION='"$(VERSION)"' $(FORTIFY)
 HXS_CFLAGS = -std=gnu11 -fPIE -pthread $(WARN) $(HARDEN) $(SANITIZE) $(EXTRA)
 HXS_LDFLAGS = $(HARDEN_LINK) $(SANITIZE)
-HXS_LIBS = -lcrypto -lcjson -lpthread
+HXS_LIBS = -lcrypto -lcjson -lsqlite3 -lpthread
 
 FUSE_CFLAGS = -DFUSE_USE_VERSION=312 \
 	$(call once,FUSE_FOUND,pkg-config --cflags fuse3)

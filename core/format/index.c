@@ -126,6 +126,8 @@ void hxs_index_get(const struct hxs_index *idx, uint32_t n,
 	} else {
 		out->digest = &e->digest;
 		out->sparse = (le16toh(e->flags) & HXS_INDEX_SPARSE) != 0;
+		out->sqlite_wal =
+			(le16toh(e->flags) & HXS_INDEX_SQLITE_WAL) != 0;
 	}
 }
 

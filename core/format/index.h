@@ -38,6 +38,8 @@
  *	link:      a target's string offset, b target's length
  *	file:      flags bit 0 clear: c first state (format/chain.h)
  *	           flags bit 0 set (sparse): c first run, a number of runs
+ *	           flags bit 1 set: an SQLite database that was in WAL mode;
+ *	           the copy is in rollback mode
  *
  * run, 24 bytes: u64 first block, u64 blocks, u64 first state (counted from
  * the section's beginning). Runs of a file ascend and do not touch.
@@ -94,6 +96,7 @@ struct hxs_node {
 	const void *xattrs;
 	size_t xattrs_len;
 	bool sparse;
+	bool sqlite_wal; /* a database, in WAL mode in the source */
 };
 
 struct hxs_index;
@@ -188,9 +191,9 @@ HXS_AUTO_DEFINE(index_builder, struct hxs_index_builder *,
 
 /*
  * Add an entry below @parent (0 is the root). From @node are taken: name,
- * mode, uid, gid, size, ino, times, target, xattrs (all copied). -EEXIST for
- * a second entry of that name (found at the latest by finish), -EINVAL for a
- * name or type an index cannot hold.
+ * mode, uid, gid, size, ino, times, target, xattrs (all copied), sqlite_wal.
+ * -EEXIST for a second entry of that name (found at the latest by finish),
+ * -EINVAL for a name or type an index cannot hold.
  */
 HXS_MUST_CHECK
 int hxs_index_builder_add(struct hxs_index_builder *b, uint32_t parent,

@@ -24,6 +24,7 @@ struct item {
 	bool dropped;
 	bool has_digest; /* chain holds a digest and nothing else */
 	bool has_chain;
+	bool sqlite_wal;
 	uint32_t target_len;
 	uint32_t parent, leader; /* handles */
 	uint32_t mode, uid, gid;
@@ -121,6 +122,7 @@ int hxs_index_builder_update(struct hxs_index_builder *b, uint32_t handle,
 	it->gid = node->gid;
 	it->size = S_ISDIR(node->mode) ? 0 : node->size;
 	it->ino = node->ino;
+	it->sqlite_wal = S_ISREG(node->mode) && node->sqlite_wal;
 	it->mtime = node->mtime;
 	it->ctime = node->ctime;
 	return 0;
@@ -460,7 +462,7 @@ static void write_chain(struct cursor *c, const struct hxs_chain *chain,
 		e->c = htole64(first);
 		return;
 	}
-	e->flags = htole16(HXS_INDEX_SPARSE);
+	e->flags |= htole16(HXS_INDEX_SPARSE);
 	e->a = htole32((uint32_t)chain->run_count);
 	at = c->used[HXS_INDEX_RUNS];
 	e->c = htole64(at);
@@ -515,6 +517,8 @@ static void write_entry(struct cursor *c, uint32_t n)
 					      lead->name + lead->name_len + 1,
 					      lead->target_len + 1u));
 		} else {
+			if (lead->sqlite_wal)
+				e->flags = htole16(HXS_INDEX_SQLITE_WAL);
 			write_chain(c, &lead->chain, e);
 		}
 	}

@@ -252,7 +252,7 @@ static const char *check_file(struct pass *p, uint32_t n)
 
 	if (size > INT64_MAX || e->b)
 		return "a file has an impossible size";
-	if (le16toh(e->flags) & ~HXS_INDEX_SPARSE)
+	if (le16toh(e->flags) & ~(HXS_INDEX_SPARSE | HXS_INDEX_SQLITE_WAL))
 		return "an entry has an unknown flag";
 	if (p->idx->bare)
 		return e->flags || e->a || e->c ? "a bare index has chains"

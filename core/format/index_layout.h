@@ -13,6 +13,7 @@
 #define HXS_INDEX_VERSION 1u
 #define HXS_INDEX_HAS_XATTRS 1u
 #define HXS_INDEX_SPARSE 1u
+#define HXS_INDEX_SQLITE_WAL 2u
 #define HXS_INDEX_ENTRIES_MAX 0xffffff00u
 
 struct hxs_index_section {

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
-#define FDS_PER_WORKER 6
+#define FDS_PER_WORKER 10 /* SQLite copying a database wants four of them */
 
 /* ---- the listener ------------------------------------------------------ */
 

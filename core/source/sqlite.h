@@ -1,0 +1,89 @@
+#ifndef HXS_SOURCE_SQLITE_H
+#define HXS_SOURCE_SQLITE_H
+
+/*
+ * SQLite databases among the files of a source. sqlite.c is the only user of
+ * SQLite's library.
+ *
+ * SQLite locks with fcntl(2), and what a process has locked is unlocked when
+ * it closes any descriptor of that file. So while hxs_sqlite_backup() runs
+ * nothing in this process may open and close the same file: a source's items
+ * are brought over one by one, and what lies beside a database is no item.
+ */
+#include "base/err.h"
+#include "source/capture.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#define HXS_SQLITE_WAIT 10 /* seconds, in all, for locks of one database */
+
+/* What a file's first bytes say. */
+enum hxs_sqlite_kind {
+	HXS_SQLITE_NONE, /* no database */
+	HXS_SQLITE_ROLLBACK, /* one that is written in place */
+	HXS_SQLITE_WAL, /* one whose newest changes may be in its -wal */
+	HXS_SQLITE_OTHER, /* one of which only SQLite can tell more */
+};
+
+/* An enum hxs_sqlite_kind, or -errno. */
+int hxs_sqlite_look(int fd);
+
+/*
+ * Whether @name in @dirfd is the -wal, -shm or -journal of a database beside
+ * it. What cannot be looked at is not.
+ */
+bool hxs_sqlite_is_beside(int dirfd, const char *name);
+
+/* Whether a -wal lies beside @name. */
+bool hxs_sqlite_has_wal(int dirfd, const char *name);
+
+/*
+ * Whether what lies beside @name makes a copy of its bytes alone worthless: a
+ * -wal or a -journal that is not empty. 1, 0 or -errno.
+ */
+int hxs_sqlite_needs_more(int dirfd, const char *name);
+
+/*
+ * Keep writers of a database out of @fd while its bytes are read, as SQLite's
+ * own readers do, without waiting. 0 or -errno. Only for one in rollback
+ * mode; let it go again.
+ */
+int hxs_sqlite_hold(int fd);
+void hxs_sqlite_let_go(int fd);
+
+/* One database to be copied by SQLite, or one copied otherwise to finish. */
+struct hxs_sqlite {
+	struct hxs_capture *cap;
+	int from_dir, to_dir;
+	const char *from, *to; /* names in them */
+	int from_fd, to_fd; /* both, open; to_fd for writing */
+
+	struct stat st; /* of the original, as of what was copied */
+	bool wal; /* the original is in WAL mode */
+	bool unchecked; /* SQLite could not look at all of it; and why: */
+	char why[128];
+};
+
+/*
+ * Copy what is committed in the live database @from into the empty file @to,
+ * while writers go on. Nothing of the live database changes and no -wal of
+ * it is written back or removed; as with any reader, SQLite may create a -shm
+ * beside it, its owner's.
+ *
+ * -HXS_EBUSY when a writer held it all the time, -ESTALE when another file
+ * has taken its name, -EIO when it is none that SQLite can read, -ECANCELED,
+ * -errno. Messages name no path.
+ */
+HXS_MUST_CHECK
+int hxs_sqlite_backup(struct hxs_sqlite *db, struct hxs_err *err);
+
+/*
+ * Put the copy into rollback mode, so that it can be opened where nothing
+ * can be written, and have SQLite check its pages. Fills wal and unchecked;
+ * errors as above.
+ */
+HXS_MUST_CHECK
+int hxs_sqlite_finish(struct hxs_sqlite *db, struct hxs_err *err);
+
+#endif
