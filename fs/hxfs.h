@@ -28,8 +28,7 @@ enum hxfs_state { HXFS_IDLE, HXFS_LOADING, HXFS_LOADED, HXFS_FAILED };
 /* What is remembered of a snapshot when its index has been dropped. */
 struct hxfs_past {
 	struct hxs_digest manifest; /* as it was first read */
-	/* foreign: of the index that was made of its files, which numbers them */
-	struct hxs_digest index;
+	struct hxs_digest numbers; /* foreign: of how its files are numbered */
 	bool proven; /* it was read: the above holds */
 	bool foreign, has_xattrs;
 	uint64_t files, bytes;
