@@ -20,9 +20,28 @@ void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
 	c->ino = ino;
 	c->run = run;
 	c->privileged = ctx->uid == 0;
-	c->stranger = ctx->uid != 0 && ctx->uid != m->fs->uid &&
-		      !(m->fs->opt->has_control_gid &&
-			ctx->gid == m->fs->opt->control_gid);
+}
+
+#define GROUPS_MAX 256
+
+void hxfs_call_know_caller(struct hxfs_call *c)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(c->req);
+	const struct hxfs_options *opt = c->fs->opt;
+	gid_t groups[GROUPS_MAX];
+	int i, n;
+
+	if (ctx->uid == 0 || ctx->uid == c->fs->uid)
+		return;
+	c->stranger = true;
+	if (!opt->has_control_gid)
+		return;
+	if (ctx->gid == opt->control_gid)
+		c->stranger = false;
+	n = fuse_req_getgroups(c->req, GROUPS_MAX, groups);
+	for (i = 0; i < n && i < GROUPS_MAX; i++)
+		if (groups[i] == opt->control_gid)
+			c->stranger = false;
 }
 
 bool hxfs_call_claim(struct hxfs_call *c)

@@ -153,7 +153,7 @@ ssize_t hxfs_files_read(struct hxfs *fs, struct hxfs_handle *h, uint64_t off,
 
 /* ---- files kept open where nobody opens them ----------------------------- */
 
-#define KEPT 128u
+#define KEPT_MAX 128u
 
 struct kept {
 	uint64_t key; /* slot << 32 | entry */
@@ -163,16 +163,18 @@ struct kept {
 
 struct hxfs_files {
 	pthread_mutex_t lock;
+	size_t max;
 	/* guarded by lock */
-	struct kept *kept[KEPT]; /* most recently used first; NULL at the end */
+	struct kept *kept[KEPT_MAX]; /* last used first; NULL at the end */
 };
 
-int hxfs_files_new(struct hxfs_files **out)
+int hxfs_files_new(size_t max, struct hxfs_files **out)
 {
 	struct hxfs_files *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
+	f->max = max < 1 ? 1 : max < KEPT_MAX ? max : KEPT_MAX;
 	(void)pthread_mutex_init(&f->lock, NULL); /* no attributes: works */
 	*out = f;
 	return 0;
@@ -199,7 +201,7 @@ void hxfs_files_free(struct hxfs_files *f)
 
 	if (!f)
 		return;
-	for (i = 0; i < KEPT; i++)
+	for (i = 0; i < f->max; i++)
 		kept_unref(f, f->kept[i]);
 	(void)pthread_mutex_destroy(&f->lock);
 	free(f);
@@ -218,7 +220,7 @@ static struct kept *kept_find(struct hxfs_files *f, uint64_t key)
 	size_t i;
 
 	(void)pthread_mutex_lock(&f->lock);
-	for (i = 0; i < KEPT && f->kept[i]; i++) {
+	for (i = 0; i < f->max && f->kept[i]; i++) {
 		if (f->kept[i]->key == key) {
 			k = f->kept[i];
 			k->refs++;
@@ -244,8 +246,8 @@ static struct kept *kept_add(struct hxfs_files *f, uint64_t key,
 	k->content = content;
 	k->refs = 2;
 	(void)pthread_mutex_lock(&f->lock);
-	old = f->kept[KEPT - 1];
-	move_first(f, KEPT - 1, k);
+	old = f->kept[f->max - 1];
+	move_first(f, f->max - 1, k);
 	(void)pthread_mutex_unlock(&f->lock);
 	kept_unref(f, old);
 	return k;
@@ -257,13 +259,13 @@ static struct kept *take_out(struct hxfs_files *f, uint32_t slot, size_t *i)
 	struct kept *k = NULL;
 
 	(void)pthread_mutex_lock(&f->lock);
-	while (*i < KEPT && f->kept[*i] && f->kept[*i]->key >> 32 != slot)
+	while (*i < f->max && f->kept[*i] && f->kept[*i]->key >> 32 != slot)
 		++*i;
-	if (*i < KEPT && f->kept[*i]) {
+	if (*i < f->max && f->kept[*i]) {
 		k = f->kept[*i];
 		memmove(&f->kept[*i], &f->kept[*i + 1],
-			(KEPT - 1 - *i) * sizeof(f->kept[0]));
-		f->kept[KEPT - 1] = NULL;
+			(f->max - 1 - *i) * sizeof(f->kept[0]));
+		f->kept[f->max - 1] = NULL;
 	}
 	(void)pthread_mutex_unlock(&f->lock);
 	return k;

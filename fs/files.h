@@ -37,8 +37,9 @@ ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
 			      struct hxs_scratch *scratch, const void **out,
 			      struct hxs_err *err);
 
+/* At most @max (and 128) files are kept open. */
 HXS_MUST_CHECK
-int hxfs_files_new(struct hxfs_files **out);
+int hxfs_files_new(size_t max, struct hxfs_files **out);
 void hxfs_files_free(struct hxfs_files *f); /* takes NULL */
 
 /* Close what is kept open of slot @slot. */
@@ -53,12 +54,12 @@ HXS_MUST_CHECK
 int hxfs_texts_new(struct hxfs_texts **out);
 void hxfs_texts_free(struct hxfs_texts *t); /* takes NULL */
 
-/* Owns @text from the call on. */
-void hxfs_texts_add(struct hxfs_texts *t, char *text, size_t len,
+/* Owns @text from the call on; @ino is the node whose text it is. */
+void hxfs_texts_add(struct hxfs_texts *t, uint64_t ino, char *text, size_t len,
 		    uint64_t *serial);
 
 /* Its length, or -ESTALE; at most @len bytes from @off are put in *@out. */
-int64_t hxfs_texts_size(struct hxfs_texts *t, uint64_t serial);
+int64_t hxfs_texts_size(struct hxfs_texts *t, uint64_t serial, uint64_t *ino);
 ssize_t hxfs_texts_read(struct hxfs_texts *t, uint64_t serial, uint64_t off,
 			size_t len, struct hxs_scratch *scratch,
 			const void **out);

@@ -19,7 +19,7 @@
 
 /*
  * Files that clients hold open are open here too: take all that we may have.
- * What remains for loaded snapshots is a quarter.
+ * A quarter is for loaded snapshots, another for files kept open.
  */
 static size_t raise_limits(void)
 {

@@ -113,7 +113,8 @@ struct hxfs {
 	size_t failed; /* slots in state FAILED */
 	uint64_t unlisted; /* sum over present slots where known */
 
-	size_t budget, loaded_max; /* set before threads start */
+	/* set before threads start; a quarter of our descriptors at most */
+	size_t budget, loaded_max;
 	struct hxfs_counters counters;
 	struct hxfs_ahead *ahead;
 	struct hxfs_faults *faults;

@@ -51,7 +51,7 @@ struct hxfs_call {
 	struct fuse_file_info fi;
 	bool plus;
 	bool privileged; /* asked by root */
-	bool stranger; /* asked by one who does not own the mount */
+	bool stranger; /* after hxfs_call_know_caller() */
 	bool may_wait, deferred;
 	atomic_bool answered;
 };
@@ -60,6 +60,12 @@ struct hxfs_call {
 void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
 		    int (*run)(struct hxfs_call *c));
 void hxfs_call_start(struct hxfs_call *c);
+
+/*
+ * Find out whether the caller neither owns the mount nor is in the control
+ * group. Asks the kernel, so only where it matters, and before the start.
+ */
+void hxfs_call_know_caller(struct hxfs_call *c);
 
 /*
  * Whether the reply is ours to give: false when the client was interrupted

@@ -38,9 +38,10 @@ static int found_text(const struct request *q, uint64_t ino,
 				     &text, &len, q->err);
 		if (r < 0)
 			return r;
-		hxfs_texts_add(q->fs->texts, text, len, &serial);
+		hxfs_texts_add(q->fs->texts, ino, text, len, &serial);
 		out->ino = hxfs_number_text(serial);
-		hxfs_stat_text(q->fs, out->ino, len, &out->st);
+		/* Programs know a file by st_ino, and it is the same file. */
+		hxfs_stat_text(q->fs, ino, len, &out->st);
 		return 0;
 	}
 	out->ino = ino;

@@ -22,6 +22,16 @@ static int open_text(struct hxfs_call *c, const struct hxfs_node *node,
 	return r < 0 ? r : hxfs_files_text(text, len, out);
 }
 
+static bool is_text(uint64_t ino)
+{
+	struct hxfs_node node;
+
+	hxfs_number_decode(ino, &node);
+	return node.kind == HXFS_IS_STATUS || node.kind == HXFS_IS_METRICS ||
+	       node.kind == HXFS_IS_ENV_STATUS ||
+	       node.kind == HXFS_IS_SNAPSHOT_STATUS;
+}
+
 static int open_node(struct hxfs_call *c, struct hxfs_handle **out)
 {
 	struct hxfs_node node;
@@ -79,6 +89,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	c.fi = *fi;
+	if (is_text(ino))
+		hxfs_call_know_caller(&c);
 	hxfs_call_start(&c);
 }
 

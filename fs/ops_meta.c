@@ -56,6 +56,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	c.name = name;
+	if (c.fs->no_open && name[0] == '.')
+		hxfs_call_know_caller(&c); /* it may be a text */
 	hxfs_call_start(&c);
 }
 

@@ -246,7 +246,7 @@ static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_pool_new(thread_count(), 256, &fs->pool);
 	if (r == 0 && fs->opt->nocontrol) {
-		r = hxfs_files_new(&fs->files);
+		r = hxfs_files_new(fs->loaded_max, &fs->files);
 		if (r == 0)
 			r = hxfs_texts_new(&fs->texts);
 	}

@@ -106,9 +106,9 @@ int hxfs_stat_snapshot(struct hxfs *fs, uint32_t env, enum hxs_kind kind,
 void hxfs_stat_text(struct hxfs *fs, uint64_t ino, uint64_t size,
 		    struct stat *st)
 {
-	struct timespec now;
+	/* One time, or programs think that it changes while they read. */
+	struct timespec when = { .tv_sec = fs->started };
 
-	hxs_clock_now(&now);
 	*st = (struct stat){
 		.st_ino = ino,
 		.st_mode = S_IFREG | 0444,
@@ -116,9 +116,9 @@ void hxfs_stat_text(struct hxfs *fs, uint64_t ino, uint64_t size,
 		.st_uid = fs->uid,
 		.st_gid = fs->gid,
 		.st_size = (off_t)size,
-		.st_mtim = now,
-		.st_ctim = now,
-		.st_atim = now,
+		.st_mtim = when,
+		.st_ctim = when,
+		.st_atim = when,
 	};
 }
 
@@ -226,7 +226,7 @@ int hxfs_stat(struct hxfs *fs, uint64_t ino, bool may_wait, struct stat *st,
 		hxfs_stat_text(fs, ino, 0, st);
 		return 0;
 	case HXFS_IS_TEXT:
-		size = hxfs_texts_size(fs->texts, node.serial);
+		size = hxfs_texts_size(fs->texts, node.serial, &ino);
 		if (size < 0)
 			return (int)size;
 		hxfs_stat_text(fs, ino, (uint64_t)size, st);

@@ -10,7 +10,7 @@ struct hxfs_texts {
 	/* guarded by lock */
 	uint64_t next; /* serial of the next one; they begin with 1 */
 	struct {
-		uint64_t serial;
+		uint64_t serial, ino;
 		char *text;
 		size_t len;
 	} ring[TEXTS];
@@ -40,7 +40,7 @@ void hxfs_texts_free(struct hxfs_texts *t)
 	free(t);
 }
 
-void hxfs_texts_add(struct hxfs_texts *t, char *text, size_t len,
+void hxfs_texts_add(struct hxfs_texts *t, uint64_t ino, char *text, size_t len,
 		    uint64_t *serial)
 {
 	char *old;
@@ -51,20 +51,23 @@ void hxfs_texts_add(struct hxfs_texts *t, char *text, size_t len,
 	i = *serial % TEXTS;
 	old = t->ring[i].text;
 	t->ring[i].serial = *serial;
+	t->ring[i].ino = ino;
 	t->ring[i].text = text;
 	t->ring[i].len = len;
 	(void)pthread_mutex_unlock(&t->lock);
 	free(old);
 }
 
-int64_t hxfs_texts_size(struct hxfs_texts *t, uint64_t serial)
+int64_t hxfs_texts_size(struct hxfs_texts *t, uint64_t serial, uint64_t *ino)
 {
 	size_t i = serial % TEXTS;
 	int64_t r = -ESTALE;
 
 	(void)pthread_mutex_lock(&t->lock);
-	if (t->ring[i].serial == serial)
+	if (t->ring[i].serial == serial) {
 		r = (int64_t)t->ring[i].len;
+		*ino = t->ring[i].ino;
+	}
 	(void)pthread_mutex_unlock(&t->lock);
 	return r;
 }
