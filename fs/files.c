@@ -16,7 +16,30 @@ struct hxfs_handle {
 	struct hxfs_slot *slot; /* pinned; NULL for a text */
 	char *text;
 	size_t len;
+	/* guarded by fs->lock */
+	struct hxfs_handle *next, **link;
 };
+
+/* An unmount does not wait for every release: what is open is remembered. */
+static void remember(struct hxfs *fs, struct hxfs_handle *h)
+{
+	hxfs_lock(fs);
+	h->next = fs->handles;
+	h->link = &fs->handles;
+	if (h->next)
+		h->next->link = &h->next;
+	fs->handles = h;
+	hxfs_unlock(fs);
+}
+
+static void forget(struct hxfs *fs, struct hxfs_handle *h)
+{
+	hxfs_lock(fs);
+	*h->link = h->next;
+	if (h->next)
+		h->next->link = h->link;
+	hxfs_unlock(fs);
+}
 
 /* ---- content ------------------------------------------------------------- */
 
@@ -105,11 +128,13 @@ int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n, bool may_wait,
 		return r;
 	}
 	atomic_fetch_add(&fs->counters.opens, 1);
+	remember(fs, h);
 	*out = h;
 	return 0;
 }
 
-int hxfs_files_text(char *text, size_t len, struct hxfs_handle **out)
+int hxfs_files_text(struct hxfs *fs, char *text, size_t len,
+		    struct hxfs_handle **out)
 {
 	struct hxfs_handle *h = calloc(1, sizeof(*h));
 
@@ -119,17 +144,25 @@ int hxfs_files_text(char *text, size_t len, struct hxfs_handle **out)
 	}
 	h->text = text;
 	h->len = len;
+	remember(fs, h);
 	*out = h;
 	return 0;
 }
 
 void hxfs_files_close(struct hxfs *fs, struct hxfs_handle *h)
 {
+	forget(fs, h);
 	hxs_content_close(h->content);
 	if (h->slot)
 		hxfs_slots_leave(fs, h->slot);
 	free(h->text);
 	free(h);
+}
+
+void hxfs_files_close_all(struct hxfs *fs)
+{
+	while (fs->handles)
+		hxfs_files_close(fs, fs->handles);
 }
 
 static ssize_t slice(const char *text, size_t have, uint64_t off, size_t len,

@@ -18,8 +18,12 @@ int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n, bool may_wait,
 
 /* A handle on @text, which it owns from the call on, even if it fails. */
 HXS_MUST_CHECK
-int hxfs_files_text(char *text, size_t len, struct hxfs_handle **out);
+int hxfs_files_text(struct hxfs *fs, char *text, size_t len,
+		    struct hxfs_handle **out);
 void hxfs_files_close(struct hxfs *fs, struct hxfs_handle *h);
+
+/* Close what nobody closed. No other thread uses @fs any more. */
+void hxfs_files_close_all(struct hxfs *fs);
 
 /* As hxs_content_read(); damage is put down as a fault. */
 HXS_MUST_CHECK

@@ -100,6 +100,7 @@ void hxfs_free(struct hxfs *fs)
 		return;
 	hxs_pool_free(fs->pool);
 	hxfs_ahead_free(fs->ahead);
+	hxfs_files_close_all(fs);
 	hxfs_files_free(fs->files);
 	hxfs_texts_free(fs->texts);
 	hxfs_slots_release(fs);

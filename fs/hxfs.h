@@ -84,6 +84,7 @@ struct hxfs_counters {
 struct hxfs_ahead;
 struct hxfs_faults;
 struct hxfs_files;
+struct hxfs_handle;
 struct hxfs_notes;
 struct hxfs_texts;
 struct hxs_pool;
@@ -109,6 +110,7 @@ struct hxfs {
 	size_t slot_count, slot_cap;
 	uint64_t generation;
 	struct hxfs_slot *newest, *oldest; /* loaded, by last use */
+	struct hxfs_handle *handles; /* all that are open */
 	size_t loaded, loaded_bytes;
 	size_t failed; /* slots in state FAILED */
 	uint64_t unlisted; /* sum over present slots where known */

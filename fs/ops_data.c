@@ -19,7 +19,7 @@ static int open_text(struct hxfs_call *c, const struct hxfs_node *node,
 
 	r = hxfs_status_text(c->fs, node, c->may_wait, c->stranger, &text, &len,
 			     NULL);
-	return r < 0 ? r : hxfs_files_text(text, len, out);
+	return r < 0 ? r : hxfs_files_text(c->fs, text, len, out);
 }
 
 static bool is_text(uint64_t ino)
