@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/xattr.h"
+#include "source/behind.h"
 #include "source/sqlite.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 #define TRIES 3
 #define LIVE 1 /* a database that SQLite has to copy */
+#define BEHIND_FROM (4u << 20) /* hashed by a thread of its own */
 #define READAHEAD_FROM (1u << 20) /* smaller files are read in one go */
 /* The kernel's clock for file times advances in steps of up to this. */
 #define TICK_NS 10000000
@@ -89,31 +91,40 @@ static int short_file(void)
 static int pass_data(struct hxs_copy *c, int from, int to, uint64_t off,
 		     uint64_t end, struct hxs_err *err)
 {
+	HXS_AUTO(behind) struct hxs_behind *behind = NULL;
+	size_t want, room = HXS_COPY_BUFFER;
 	char *buf = c->scribe->buf;
-	size_t want;
 	ssize_t n;
 	int r;
 
-	while (off < end) {
-		want = HXS_COPY_BUFFER;
-		if (want > end - off)
-			want = (size_t)(end - off);
+	if (end - off >= BEHIND_FROM &&
+	    hxs_behind_new(c->scribe->maker, &behind) == 0)
+		room = HXS_BEHIND_BUFFER; /* else it goes without */
+	for (; off < end; off += want) {
+		want = room < end - off ? room : (size_t)(end - off);
+		if (behind)
+			buf = hxs_behind_buffer(behind);
 		n = hxs_io_pread_full(from, buf, want, off);
 		if (n < 0)
 			return hxs_err_errno(err, (int)-n, "cannot read");
 		if ((size_t)n < want)
 			return short_file();
-		r = hxs_chain_maker_data(c->scribe->maker, buf, want);
+		if (behind) {
+			hxs_behind_push(behind, want);
+			r = 0;
+		} else {
+			r = hxs_chain_maker_data(c->scribe->maker, buf, want);
+		}
 		if (r < 0)
 			return hxs_err_errno(err, -r, "cannot hash");
 		r = to < 0 ? 0 : hxs_io_pwrite_full(to, buf, want, off);
 		if (r < 0)
 			return hxs_err_errno(err, -r, "cannot write");
-		off += want;
 		if (!hxs_capture_goes_on(c->cap))
 			return hxs_err_set(err, ECANCELED, "cancelled");
 	}
-	return 0;
+	r = behind ? hxs_behind_wait(behind) : 0;
+	return r < 0 ? hxs_err_errno(err, -r, "cannot hash") : 0;
 }
 
 /* The same for all of a file of @size bytes that may have holes. */

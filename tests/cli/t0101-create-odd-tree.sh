@@ -21,8 +21,8 @@ harmless() {
 compare() {
 	hxtree list "$1" >want && hxindex "$2" "$3" | sort >got &&
 		sort want >want.sorted && test_cmp want.sorted got &&
-		hxtree list $4 "$1" | harmless >want.copy &&
-		hxtree list $4 "$2/$3" >got && test_cmp want.copy got
+		hxtree list ${4:+"$4"} "$1" | harmless >want.copy &&
+		hxtree list ${4:+"$4"} "$2/$3" >got && test_cmp want.copy got
 }
 
 # Wait until nothing made so far changed too recently to be linked later.

@@ -44,7 +44,7 @@ old_or_new() {
 run() {
 	rm -rf "$STORE" && cp -a "$1" "$STORE" || return 1
 	status=0
-	nthcall $4 -f locks "$2" "$3" hxsnap -q create dev >out 2>err ||
+	nthcall ${4:+"$4"} -f locks "$2" "$3" hxsnap -q create dev >out 2>err ||
 		status=$?
 }
 

@@ -20,7 +20,7 @@ for fs in tmpfs ext4; do
 	tmpfs) need=TMPFS ;;
 	ext4) need=LOOP ;;
 	esac
-	test_expect_success $need "$fs: full at every 64 KiB: the old one stays" '
+	test_expect_success "$need" "$fs: full at every 64 KiB: the old one stays" '
 		mkdir -p disk && if [ '$fs' = tmpfs ]; then
 			mount -t tmpfs -o size=8M tmpfs disk
 		else

@@ -53,7 +53,7 @@ for fs in ext4 xfs btrfs; do
 	xfs) need=XFS ;;
 	btrfs) need=BTRFS ;;
 	esac
-	test_expect_success HOLES,$need "on $fs, where the store lies too" '
+	test_expect_success "HOLES,$need" "on $fs, where the store lies too" '
 		mkdir -p fs-'$fs' && loop_fs '$fs' 320M fs-'$fs' &&
 		mkdir -p fs-'$fs'/live && cd fs-'$fs'/live &&
 		truncate -s 50M sparse && at sparse 20000000 x &&
@@ -71,7 +71,7 @@ for fs in ext4 xfs btrfs; do
 		hxsnap -q verify "dev/$id" &&
 		[ "$(stat -c %b "$snap/s/sparse")" -le 1024 ]
 	'
-	[ $fs = ext4 ] || test_expect_success $need "$fs shares the blocks" '
+	[ $fs = ext4 ] || test_expect_success "$need" "$fs shares the blocks" '
 		filefrag -v "$snap/s/data" >extents && test_grep shared extents
 	'
 done

@@ -68,16 +68,11 @@ static void test_held(void)
 
 static void test_content(void)
 {
+	static const char long_word[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+					"aaaaaaaaaaaaaaaaaaaaa 7\n";
 	static const char *const texts[] = {
-		"",
-		"junk",
-		"\033[2J 7\n",
-		"create -1\n",
-		"create",
-		"create x\n",
-		"CREATE 7\n",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa 7\n",
+		"",	  "junk",	"\033[2J 7\n", "create -1\n",
+		"create", "create x\n", "CREATE 7\n",  long_word,
 	};
 	struct hxs_err err = HXS_ERR_INIT;
 	struct hxs_lock *held = NULL, *l = NULL;
