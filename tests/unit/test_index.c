@@ -109,6 +109,50 @@ static struct hxs_index *sample_index(void **copy, size_t *len)
 	return idx;
 }
 
+/* Databases that were in WAL mode, one of them sparse and of two names. */
+static void test_sqlite_wal(void)
+{
+	static const char *const wal[] = { "events/a", "events/b!", "z" };
+	HXS_AUTO(index_builder) struct hxs_index_builder *b = NULL;
+	HXS_AUTO(index) struct hxs_index *idx = NULL;
+	struct hxs_node node = { .mode = S_IFREG | 0644, .sqlite_wal = true };
+	uint32_t events, handle;
+	size_t i, len;
+	void *bytes;
+
+	if (hxs_index_builder_new(&head, &b) < 0)
+		abort();
+	events = add(b, 0, "events", S_IFDIR | 0755, NULL);
+	for (i = 0; i < 3; i++) {
+		handle = add(b, i < 2 ? events : 0, wal[i] + (i < 2 ? 7 : 0),
+			     S_IFREG | 0644, NULL);
+		if (i == 2) {
+			hxs_index_builder_link(b, handle, handle - 1);
+			break;
+		}
+		give_chain(b, handle, i * 200000, 70000);
+		node.size = i * 200000 + 70000;
+		is_int(hxs_index_builder_update(b, handle, &node), 0,
+		       "note that it was");
+	}
+	give_chain(b, add(b, 0, "plain", S_IFREG | 0644, NULL), 0, 5);
+	node.mode = S_IFDIR | 0755;
+	is_int(hxs_index_builder_update(b, events, &node), 0, "a directory");
+	if (hxs_index_builder_finish(b, &bytes, &len, NULL) < 0)
+		abort();
+	is_int(hxs_index_take(bytes, len, &idx, NULL), 0, "it is an index");
+	for (i = 0; i < 3; i++) {
+		hxs_index_get(idx, (uint32_t)hxs_index_find(idx, wal[i]),
+			      &node);
+		ok(node.sqlite_wal && node.sparse == (i > 0),
+		   "'%s' was in WAL mode", wal[i]);
+	}
+	hxs_index_get(idx, (uint32_t)hxs_index_find(idx, "plain"), &node);
+	ok(!node.sqlite_wal, "another was not");
+	hxs_index_get(idx, (uint32_t)hxs_index_find(idx, "events"), &node);
+	ok(!node.sqlite_wal, "nor is a directory");
+}
+
 static void test_sample(void)
 {
 	static const char *const order[] = {
@@ -328,6 +372,7 @@ static void test_bare(void)
 int main(void)
 {
 	test_sample();
+	test_sqlite_wal();
 	test_duplicates();
 	test_canonical();
 	test_hostile();
