@@ -80,6 +80,25 @@ static int check_entry(const struct hxfs_slot *s, uint32_t n,
 	return 0;
 }
 
+/*
+ * The bytes of manifest and index lie with the content itself, which may be
+ * closed as soon as the client has its answer, before the call that sends it
+ * returns. So everything is sent out of the thread's own memory.
+ */
+static int into_scratch(struct hxs_scratch *scratch, const void **bytes,
+			size_t len)
+{
+	const char *p = *bytes, *mem = scratch->mem;
+
+	if (len == 0 || (mem && p >= mem && p < mem + scratch->cap))
+		return 0;
+	if (hxfs_files_room(scratch, len) < 0)
+		return -ENOMEM;
+	memcpy(scratch->mem, p, len);
+	*bytes = scratch->mem;
+	return 0;
+}
+
 static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 			    struct hxfs_slot *s, uint64_t off, size_t len,
 			    struct hxs_scratch *scratch, const void **out,
@@ -100,6 +119,8 @@ static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 		return r;
 	}
 	atomic_fetch_add(&fs->counters.read_bytes, (uint64_t)r);
+	if (into_scratch(scratch, out, (size_t)r) < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot read a file");
 	return r;
 }
 
@@ -159,19 +180,42 @@ void hxfs_files_close(struct hxfs *fs, struct hxfs_handle *h)
 	free(h);
 }
 
+int hxfs_files_room(struct hxs_scratch *scratch, size_t len)
+{
+	void *grown;
+
+	if (scratch->cap >= len)
+		return 0;
+	grown = realloc(scratch->mem, len);
+	if (!grown)
+		return -ENOMEM;
+	scratch->mem = grown;
+	scratch->cap = len;
+	return 0;
+}
+
 void hxfs_files_close_all(struct hxfs *fs)
 {
 	while (fs->handles)
 		hxfs_files_close(fs, fs->handles);
 }
 
-static ssize_t slice(const char *text, size_t have, uint64_t off, size_t len,
-		     const void **out)
+/*
+ * Copied, since the client may have its answer, and the handle be closed,
+ * before the call that sends the bytes returns.
+ */
+static ssize_t copy_slice(const struct hxfs_handle *h, uint64_t off, size_t len,
+			  struct hxs_scratch *scratch, const void **out)
 {
-	if (off >= have)
+	if (off >= h->len)
 		return 0;
-	*out = text + off;
-	return (ssize_t)(len < have - off ? len : have - off);
+	if (len > h->len - off)
+		len = h->len - off;
+	if (hxfs_files_room(scratch, len) < 0)
+		return -ENOMEM;
+	memcpy(scratch->mem, h->text + off, len);
+	*out = scratch->mem;
+	return (ssize_t)len;
 }
 
 ssize_t hxfs_files_read(struct hxfs *fs, struct hxfs_handle *h, uint64_t off,
@@ -179,7 +223,7 @@ ssize_t hxfs_files_read(struct hxfs *fs, struct hxfs_handle *h, uint64_t off,
 			const void **out, struct hxs_err *err)
 {
 	if (!h->content)
-		return slice(h->text, h->len, off, len, out);
+		return copy_slice(h, off, len, scratch, out);
 	return read_content(fs, h->content, h->slot, off, len, scratch, out,
 			    err);
 }

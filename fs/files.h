@@ -22,6 +22,10 @@ int hxfs_files_text(struct hxfs *fs, char *text, size_t len,
 		    struct hxfs_handle **out);
 void hxfs_files_close(struct hxfs *fs, struct hxfs_handle *h);
 
+/* Make room for @len bytes in @scratch; -ENOMEM. */
+HXS_MUST_CHECK
+int hxfs_files_room(struct hxs_scratch *scratch, size_t len);
+
 /* Close what nobody closed. No other thread uses @fs any more. */
 void hxfs_files_close_all(struct hxfs *fs);
 

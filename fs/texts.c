@@ -78,15 +78,9 @@ ssize_t hxfs_texts_read(struct hxfs_texts *t, uint64_t serial, uint64_t off,
 {
 	size_t i = serial % TEXTS, have;
 	ssize_t r = -ESTALE;
-	void *grown;
 
-	if (scratch->cap < len) {
-		grown = realloc(scratch->mem, len);
-		if (!grown)
-			return -ENOMEM;
-		scratch->mem = grown;
-		scratch->cap = len;
-	}
+	if (hxfs_files_room(scratch, len) < 0)
+		return -ENOMEM;
 	(void)pthread_mutex_lock(&t->lock);
 	if (t->ring[i].serial == serial) {
 		have = off < t->ring[i].len ? t->ring[i].len - off : 0;
