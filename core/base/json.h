@@ -88,6 +88,11 @@ void hxs_json_out_string(struct hxs_json_out *o, const char *key,
 			 const char *s); /* NULL writes null */
 void hxs_json_out_stringn(struct hxs_json_out *o, const char *key,
 			  const char *s, size_t len);
+/*
+ * A text as such, or, where it is no UTF-8, as hxs_path_show() shows it: for
+ * documents that must be read again, by us and by every other program.
+ */
+void hxs_json_out_text(struct hxs_json_out *o, const char *key, const char *s);
 void hxs_json_out_int(struct hxs_json_out *o, const char *key, int64_t n);
 void hxs_json_out_uint(struct hxs_json_out *o, const char *key, uint64_t n);
 void hxs_json_out_double(struct hxs_json_out *o, const char *key, double n);

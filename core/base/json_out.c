@@ -1,6 +1,8 @@
 #include "base/json.h"
+#include "base/path.h"
 #include "base/utf8.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -195,4 +197,24 @@ void hxs_json_out_bool(struct hxs_json_out *o, const char *key, bool b)
 void hxs_json_out_null(struct hxs_json_out *o, const char *key)
 {
 	put_plain(o, key, "null");
+}
+
+void hxs_json_out_text(struct hxs_json_out *o, const char *key, const char *s)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+	size_t i, n, len = s ? strlen(s) : 0;
+
+	for (i = 0; i < len; i += n) {
+		n = hxs_utf8_char(s + i, len - i, NULL);
+		if (n == 0)
+			break;
+	}
+	if (i == len) {
+		hxs_json_out_string(o, key, s);
+		return;
+	}
+	if (hxs_path_show(&shown, s, len) < 0)
+		o->buf->status = -ENOMEM;
+	else
+		hxs_json_out_string(o, key, hxs_buf_str(&shown));
 }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/path.h"
-#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -239,31 +238,6 @@ int hxs_meta_parse(const char *text, size_t len, struct hxs_meta *out,
 
 /* ------------------------------------------------------------------------ */
 
-/*
- * A text as such, or, where it is no UTF-8, as a person is shown it: every
- * program must be able to read this document, and not all take what the
- * writer of JSON makes of stray bytes.
- */
-static void render_text(struct hxs_json_out *o, const char *key, const char *s)
-{
-	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
-	size_t i, n, len = s ? strlen(s) : 0;
-
-	for (i = 0; i < len; i += n) {
-		n = hxs_utf8_char(s + i, len - i, NULL);
-		if (n == 0)
-			break;
-	}
-	if (i == len) {
-		hxs_json_out_string(o, key, s);
-		return;
-	}
-	if (hxs_path_show(&shown, s, len) < 0)
-		o->buf->status = -ENOMEM;
-	else
-		hxs_json_out_string(o, key, hxs_buf_str(&shown));
-}
-
 static void render_list(struct hxs_json_out *o, const char *key, char **list,
 			size_t count)
 {
@@ -271,7 +245,7 @@ static void render_list(struct hxs_json_out *o, const char *key, char **list,
 
 	hxs_json_out_array(o, key);
 	for (i = 0; i < count; i++)
-		render_text(o, NULL, list[i]);
+		hxs_json_out_text(o, NULL, list[i]);
 	hxs_json_out_end_array(o);
 }
 
@@ -279,8 +253,8 @@ static void render_source(struct hxs_json_out *o,
 			  const struct hxs_meta_source *src)
 {
 	hxs_json_out_object(o, src->name);
-	render_text(o, "kind", src->kind);
-	render_text(o, "path", src->path);
+	hxs_json_out_text(o, "kind", src->kind);
+	hxs_json_out_text(o, "path", src->path);
 	hxs_json_out_uint(o, "files", src->files);
 	hxs_json_out_uint(o, "bytes", src->bytes);
 	hxs_json_out_end_object(o);
@@ -315,10 +289,10 @@ void hxs_meta_render(const struct hxs_meta *m, struct hxs_buf *out)
 		hxs_json_out_null(&o, "created_at_utc");
 	else
 		hxs_json_out_string(&o, "created_at_utc", created);
-	render_text(&o, "git_commit", m->git_commit);
+	hxs_json_out_text(&o, "git_commit", m->git_commit);
 	hxs_json_out_string(&o, "kind", kind_names[m->kind]);
-	render_text(&o, "hostname", m->hostname);
-	render_text(&o, "tool_version", m->tool_version);
+	hxs_json_out_text(&o, "hostname", m->hostname);
+	hxs_json_out_text(&o, "tool_version", m->tool_version);
 	render_list(&o, "tags", m->tags, m->tag_count);
 	hxs_json_out_object(&o, "sources");
 	for (i = 0; i < m->source_count; i++)

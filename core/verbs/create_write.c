@@ -198,8 +198,8 @@ static void render_settings(const struct hxs_create *c, struct hxs_buf *out)
 	hxs_json_out_string(&o, "env", c->env->name);
 	hxs_json_out_object(&o, "settings");
 	for (i = 0; i < c->env->setting_count; i++)
-		hxs_json_out_string(&o, c->env->settings[i].name,
-				    c->env->settings[i].value);
+		hxs_json_out_text(&o, c->env->settings[i].name,
+				  c->env->settings[i].value);
 	hxs_json_out_end_object(&o);
 	hxs_json_out_object(&o, "sources");
 	for (i = 0; i < c->env->source_count; i++) {
@@ -207,7 +207,7 @@ static void render_settings(const struct hxs_create *c, struct hxs_buf *out)
 
 		hxs_json_out_object(&o, s->name);
 		hxs_json_out_string(&o, "kind", hxs_config_kind_name(s->kind));
-		hxs_json_out_string(&o, "path", s->path);
+		hxs_json_out_text(&o, "path", s->path);
 		hxs_json_out_end_object(&o);
 	}
 	hxs_json_out_end_object(&o);
