@@ -140,6 +140,17 @@ void hxfs_stat_link(struct hxfs *fs, uint64_t ino, int64_t seconds,
 	};
 }
 
+/* Whether a foreign file has no bytes and should have some, or is missing. */
+static bool lost_all(const struct hxs_node *node)
+{
+	struct hxs_digest empty;
+
+	if (!S_ISREG(node->mode) || node->size != 0)
+		return false;
+	hxs_digest_of("", 0, &empty);
+	return !hxs_digest_equal(node->digest, &empty);
+}
+
 int hxfs_stat_entry(struct hxfs *fs, const struct hxfs_slot *s, uint32_t *n,
 		    struct stat *st)
 {
@@ -159,6 +170,12 @@ int hxfs_stat_entry(struct hxfs *fs, const struct hxfs_slot *s, uint32_t *n,
 	if (r < 0)
 		return r;
 	st->st_ino = hxfs_number_entry(s->number, *n);
+	/*
+	 * Where the kernel opens files by itself it asks nothing of one that
+	 * is empty, and nobody would learn that this one should not be.
+	 */
+	if (fs->no_open && *n < HXS_ENTRY_INDEX && lost_all(&node))
+		st->st_size = 1;
 	if (!fs->xattr && node.xattrs_len &&
 	    hxs_xattr_find(node.xattrs, node.xattrs_len,
 			   "system.posix_acl_access", &acl))
