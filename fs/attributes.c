@@ -16,7 +16,6 @@
 #define OURS "user.hxsnap."
 
 /* Written by create when a snapshot with extended attributes is published. */
-#define MARKER ".hxsnap/xattrs"
 
 /* ---- whether ------------------------------------------------------------- */
 
@@ -64,13 +63,11 @@ static bool env_has_some(struct hxfs *fs, size_t i)
 
 bool hxfs_attributes_wanted(struct hxfs *fs)
 {
-	HXS_AUTO_CLOSE int fd = -1;
 	size_t i, count;
 
 	if (fs->opt->xattr != HXFS_XATTR_AUTO)
 		return fs->opt->xattr == HXFS_XATTR_ON;
-	fd = hxs_io_open_beneath(hxs_store_fd(fs->store), MARKER, O_PATH, 0);
-	if (fd >= 0)
+	if (hxs_store_has_xattrs_mark(fs->store))
 		return true;
 	hxfs_lock(fs);
 	count = fs->env_count;

@@ -431,3 +431,23 @@ int hxs_store_open_dir(const struct hxs_store *s, enum hxs_kind kind,
 	}
 	return hxs_err_errno(err, -r, "cannot open '%s/%s'", s->path, path);
 }
+
+#define XATTRS_MARK ".hxsnap/xattrs"
+
+bool hxs_store_has_xattrs_mark(const struct hxs_store *s)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+
+	fd = hxs_io_open_beneath(s->fd, XATTRS_MARK, O_PATH, 0);
+	return fd >= 0;
+}
+
+int hxs_store_mark_xattrs(struct hxs_store *s)
+{
+	HXS_AUTO_CLOSE int dir = -1;
+
+	if (hxs_store_has_xattrs_mark(s))
+		return 0;
+	dir = hxs_store_make_dir(s, ".hxsnap", 0755, NULL);
+	return dir < 0 ? dir : hxs_io_publish(dir, "xattrs", "", 0, 0644);
+}

@@ -97,4 +97,13 @@ HXS_MUST_CHECK
 int hxs_store_resolve(const struct hxs_store *s, const struct hxs_ref *ref,
 		      char id[HXS_ID_LEN + 1], struct hxs_err *err);
 
+/*
+ * A mark (.hxsnap/xattrs) that some snapshot of the store holds extended
+ * attributes: a mount that finds it answers requests for them. Never taken
+ * back. 0 or -errno.
+ */
+HXS_MUST_CHECK
+int hxs_store_mark_xattrs(struct hxs_store *s);
+bool hxs_store_has_xattrs_mark(const struct hxs_store *s);
+
 #endif

@@ -257,6 +257,13 @@ static int write_index(struct hxs_create *c, struct hxs_err *err)
 	r = hxs_index_take(made, len, &idx, err);
 	if (r < 0)
 		return hxs_err_prefix(err, r, "the index just made");
+	if (hxs_index_head(idx)->has_xattrs) {
+		r = hxs_store_mark_xattrs(c->store);
+		if (r < 0)
+			return hxs_err_errno(err, -r,
+					     "cannot mark the store as one "
+					     "with extended attributes");
+	}
 	bytes = hxs_index_bytes(idx, &len);
 	hxs_digest_of(bytes, len, &self);
 	hxs_index_manifest(idx, &self, &manifest);
