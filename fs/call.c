@@ -48,8 +48,13 @@ bool hxfs_call_claim(struct hxfs_call *c)
 {
 	if (!c->deferred)
 		return true;
-	if (atomic_exchange(&c->answered, true))
+	/* Only the main thread ever locks it for writing, at the end. */
+	(void)pthread_rwlock_rdlock(&c->m->answering);
+	if (atomic_exchange(&c->answered, true)) {
+		(void)pthread_rwlock_unlock(&c->m->answering);
 		return false;
+	}
+	c->claimed = true;
 	/* Waits for an interrupt that is just being looked at. */
 	fuse_req_interrupt_func(c->req, NULL, NULL);
 	return true;
@@ -63,10 +68,44 @@ static void answer_error(struct hxfs_call *c, int r)
 		(void)fuse_reply_err(c->req, e); /* or it was unmounted */
 }
 
+static void list_call(struct hxfs_call *c)
+{
+	struct hxfs_mount *m = c->m;
+
+	(void)pthread_mutex_lock(&m->calls_lock);
+	c->next = m->calls;
+	c->link = &m->calls;
+	if (c->next)
+		c->next->link = &c->next;
+	m->calls = c;
+	(void)pthread_mutex_unlock(&m->calls_lock);
+}
+
 static void free_call(struct hxfs_call *c)
 {
+	struct hxfs_mount *m = c->m;
+
+	(void)pthread_mutex_lock(&m->calls_lock);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	(void)pthread_mutex_unlock(&m->calls_lock);
 	free(c->own_name);
 	free(c);
+}
+
+void hxfs_call_abandon_all(struct hxfs_mount *m)
+{
+	struct hxfs_call *c;
+
+	(void)pthread_mutex_lock(&m->calls_lock);
+	for (c = m->calls; c; c = c->next)
+		if (!atomic_exchange(&c->answered, true))
+			(void)fuse_reply_err(c->req, EINTR);
+	(void)pthread_mutex_unlock(&m->calls_lock);
+	/* Those that are answering now end first. */
+	(void)pthread_rwlock_wrlock(&m->answering);
+	(void)pthread_rwlock_unlock(&m->answering);
 }
 
 static void run_deferred(void *arg)
@@ -76,6 +115,8 @@ static void run_deferred(void *arg)
 
 	if (r < 0) /* there is nothing left to try again later */
 		answer_error(c, r == -EAGAIN ? -EIO : r);
+	if (c->claimed)
+		(void)pthread_rwlock_unlock(&c->m->answering);
 	free_call(c);
 }
 
@@ -111,6 +152,7 @@ static int defer(const struct hxfs_call *from)
 	 * From here on an interrupt may answer; the call itself lives until
 	 * its run has ended.
 	 */
+	list_call(c);
 	fuse_req_interrupt_func(c->req, interrupted, c);
 	hxs_pool_submit(c->fs->pool, run_deferred, c);
 	return 0;

@@ -22,6 +22,9 @@ struct hxfs_mount {
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */
 	struct hxfs_watch *watch;
+	pthread_mutex_t calls_lock;
+	struct hxfs_call *calls; /* on workers; guarded by calls_lock */
+	pthread_rwlock_t answering; /* held for reading while a worker does */
 	void (*ready)(void *ctx); /* the kernel has said hello */
 	void *ready_ctx;
 };
@@ -52,8 +55,9 @@ struct hxfs_call {
 	bool plus;
 	bool privileged; /* asked by root */
 	bool stranger; /* after hxfs_call_know_caller() */
-	bool may_wait, deferred;
+	bool may_wait, deferred, claimed;
 	atomic_bool answered;
+	struct hxfs_call *next, **link; /* among m->calls */
 };
 
 /* Begin a call: zero it, fill in request and caller. */
@@ -72,6 +76,12 @@ void hxfs_call_know_caller(struct hxfs_call *c);
  * and has got its answer. To be asked right before any fuse_reply_*().
  */
 bool hxfs_call_claim(struct hxfs_call *c);
+
+/*
+ * Answer whatever is still on workers, whose answers are not wanted any more.
+ * The loop has ended; after this the session's descriptor may be closed.
+ */
+void hxfs_call_abandon_all(struct hxfs_mount *m);
 
 /* This thread's scratch, or NULL without memory. */
 struct hxs_scratch *hxfs_call_scratch(struct hxfs_mount *m);

@@ -292,6 +292,9 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	};
 	int r;
 
+	/* Without attributes these two cannot fail. */
+	(void)pthread_mutex_init(&m.calls_lock, NULL);
+	(void)pthread_rwlock_init(&m.answering, NULL);
 	fuse_set_log_func(log_fuse);
 	r = prepare(&m, err);
 	if (r < 0)
@@ -308,9 +311,12 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 		return r;
 	}
 	r = serve_mounted(&m, err);
+	hxfs_call_abandon_all(&m);
 	fuse_session_unmount(m.se);
 	start_patience();
 	hxs_pool_free(HXS_STEAL(fs->pool));
 	fuse_session_destroy(m.se);
+	(void)pthread_rwlock_destroy(&m.answering);
+	(void)pthread_mutex_destroy(&m.calls_lock);
 	return r;
 }
