@@ -407,6 +407,27 @@ test_expect_success FUSE 'results of verify that are something else' '
 	done
 '
 
+test_expect_success FUSE 'a file that lost all its bytes is never an empty one' '
+	for how in "" nocontrol; do
+		for what in empty missing fifo link-secret; do
+			fresh && lure && for at in $ID $FAR; do
+				take_place $what "$STORE/backups/dev/$at/events/big" ||
+					return 1
+			done && mount_store mnt $how &&
+			{ for at in $ID $FAR; do
+				eio cat mnt/dev/$at/events/big &&
+				eio cp mnt/dev/$at/events/big got &&
+				eio dd if=mnt/dev/$at/events/big iflag=direct \
+					of=got bs=64k &&
+				test_must_fail reads mmap mnt/dev/$at/events/big ||
+					break
+			done && jq -e ".damage.files == 2" mnt/.status && untouched ||
+				{ umount_store mnt; return 1; }; } &&
+			umount_store mnt || return 1
+		done
+	done
+'
+
 test_expect_success FUSE 'hard links to a file outside: its bytes are not the listed ones' '
 	fresh && lure && for at in $ID $FAR; do
 		rm "$STORE/backups/dev/$at/events/small" &&
