@@ -105,12 +105,13 @@ static void wish_until(struct hxfs_ahead *a, uint32_t end)
 {
 	uint32_t n = a->until > a->last ? a->until : a->last + 1;
 
-	for (; n < end && a->count < QUEUE; n++) {
+	if (n > a->last + 1 + WINDOW / 2 || n >= end)
+		return; /* enough is fetched: wake nobody for one file */
+	for (; n < end && a->count < QUEUE; n++)
 		a->queue[(a->first + a->count++) % QUEUE] =
 			(struct wish){ a->slot, n };
-		(void)pthread_cond_signal(&a->wished);
-	}
 	a->until = n;
+	(void)pthread_cond_broadcast(&a->wished);
 }
 
 /* One past the last entry of @n's directory. */

@@ -18,6 +18,7 @@
 
 #define CHECK_BLOCKS 16u /* read at once when checking */
 #define PREFETCH_BYTES (256 * 1024)
+#define AHEAD_BYTES (2 << 20)
 
 struct hxs_content {
 	struct hxs_snapshot *snap;
@@ -391,6 +392,10 @@ ssize_t hxs_content_read(struct hxs_content *c, uint64_t off, size_t len,
 	r = scratch_reserve(scratch, (end - first) << HXS_BLOCK_SHIFT);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot read");
+	/* While these blocks are hashed the disk fetches the next. */
+	if (len >= HXS_BLOCK_SIZE && (end << HXS_BLOCK_SHIFT) < c->size)
+		(void)posix_fadvise(c->fd, (off_t)(end << HXS_BLOCK_SHIFT),
+				    AHEAD_BYTES, POSIX_FADV_WILLNEED);
 	r = read_blocks(c, first, end, scratch->mem, fault, err);
 	if (r < 0)
 		return r;
