@@ -26,6 +26,7 @@ struct hxs_content {
 	uint64_t size;
 	int fd;
 	struct hxs_chain_view chain;
+	atomic_uint_fast64_t last; /* where the read before this one began */
 	const char *mem; /* of the two files without entry, instead of fd */
 	char *own; /* mem, if it is ours to free */
 };
@@ -196,6 +197,7 @@ int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
 	if (!c)
 		return hxs_err_errno(err, ENOMEM, "cannot open a file");
 	c->fd = -1;
+	atomic_init(&c->last, 0);
 	c->entry = entry;
 	c->snap = hxs_snapshot_ref(snap);
 	if (entry == HXS_ENTRY_INDEX || entry == HXS_ENTRY_MANIFEST)
@@ -369,6 +371,22 @@ static int read_blocks(struct hxs_content *c, uint64_t first, uint64_t end,
 	return 0;
 }
 
+/*
+ * While these blocks are hashed let the disk fetch the next, from @end on, if
+ * reads come in order, or nearly so: several are under way at once.
+ */
+static void fetch_next(struct hxs_content *c, uint64_t off, size_t len,
+		       uint64_t end)
+{
+	uint64_t before =
+		atomic_exchange_explicit(&c->last, off, memory_order_relaxed);
+
+	if (len >= HXS_BLOCK_SIZE && end < c->size && off > before &&
+	    off - before <= AHEAD_BYTES)
+		(void)posix_fadvise(c->fd, (off_t)end, AHEAD_BYTES,
+				    POSIX_FADV_WILLNEED); /* only advice */
+}
+
 ssize_t hxs_content_read(struct hxs_content *c, uint64_t off, size_t len,
 			 struct hxs_scratch *scratch, const void **out,
 			 struct hxs_fault *fault, struct hxs_err *err)
@@ -392,10 +410,7 @@ ssize_t hxs_content_read(struct hxs_content *c, uint64_t off, size_t len,
 	r = scratch_reserve(scratch, (end - first) << HXS_BLOCK_SHIFT);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot read");
-	/* While these blocks are hashed the disk fetches the next. */
-	if (len >= HXS_BLOCK_SIZE && (end << HXS_BLOCK_SHIFT) < c->size)
-		(void)posix_fadvise(c->fd, (off_t)(end << HXS_BLOCK_SHIFT),
-				    AHEAD_BYTES, POSIX_FADV_WILLNEED);
+	fetch_next(c, off, len, end << HXS_BLOCK_SHIFT);
 	r = read_blocks(c, first, end, scratch->mem, fault, err);
 	if (r < 0)
 		return r;
