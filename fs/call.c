@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "fs/mountinfo.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,6 +13,10 @@ void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
 	struct hxfs_mount *m = fuse_req_userdata(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
+	/* Not before: answering INIT puts the kernel's own limit back. */
+	if (!atomic_load_explicit(&m->tuned, memory_order_relaxed) &&
+	    !atomic_exchange(&m->tuned, true))
+		hxfs_mountpoint_tune(m->fs->mountpoint);
 	memset(c, 0, sizeof(*c));
 	atomic_init(&c->answered, false);
 	c->m = m;
@@ -138,7 +143,7 @@ static int defer(const struct hxfs_call *from)
 		return -ENOMEM;
 	memcpy(c, from, sizeof(*c));
 	atomic_init(&c->answered, false);
-	c->may_wait = true;
+	c->patience = true;
 	c->deferred = true;
 	if (c->name) {
 		c->own_name = strdup(c->name);

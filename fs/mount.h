@@ -19,6 +19,7 @@ struct hxfs_mount {
 	bool no_opendir; /* directories are opened by the kernel alone */
 	pthread_key_t scratch; /* each thread's struct hxs_scratch */
 	pthread_t main_thread;
+	atomic_bool tuned; /* the first request has set the read-ahead */
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */
 	struct hxfs_watch *watch;
@@ -36,7 +37,7 @@ struct hxfs_mount {
 
 /*
  * One request. @run does the work and replies once, or returns a negative
- * status and the reply is that error. It is tried first at once with may_wait
+ * status and the reply is that error. It is tried first at once with patience
  * false; if it says -EAGAIN it is run again on a worker, so that what takes
  * long (loading an index, hashing a foreign file, walking a snapshot) holds up
  * no other request; there the client may be interrupted.
@@ -55,7 +56,8 @@ struct hxfs_call {
 	bool plus;
 	bool privileged; /* asked by root */
 	bool stranger; /* after hxfs_call_know_caller() */
-	bool may_wait, deferred, claimed;
+	enum hxfs_patience patience;
+	bool deferred, claimed;
 	atomic_bool answered;
 	struct hxfs_call *next, **link; /* among m->calls */
 };

@@ -261,7 +261,6 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 	pthread_t signals;
 	int r;
 
-	hxfs_mountpoint_tune(m->fs->mountpoint);
 	r = hxfs_watch_start(m, &m->watch);
 	if (r == 0) {
 		r = -pthread_create(&signals, NULL, run_signals, m);
