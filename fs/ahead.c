@@ -64,7 +64,7 @@ static void fetch(struct hxfs *fs, const struct wish *w)
 {
 	struct hxfs_slot *s;
 
-	if (hxfs_slots_enter(fs, w->slot, false, &s, NULL) < 0)
+	if (hxfs_slots_enter(fs, w->slot, HXFS_NOW, &s, NULL) < 0)
 		return; /* it has been dropped meanwhile */
 	hxs_content_prefetch(s->snap, w->entry);
 	hxfs_slots_leave(fs, s);

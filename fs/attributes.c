@@ -128,7 +128,7 @@ static int put_verified(struct hxfs *fs, const struct hxfs_slot *s,
 
 /* What readers met, or what opening it finds now. */
 static int put_fault(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-		     bool may_wait, struct hxs_buf *out)
+		     enum hxfs_patience patience, struct hxs_buf *out)
 {
 	struct hxfs_handle *h;
 	struct hxfs_fault f;
@@ -139,8 +139,8 @@ static int put_fault(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		return hxfs_faults_text(&f.fault, out);
 	if (hxs_snapshot_stat(s->snap, n, &st) < 0 || !S_ISREG(st.st_mode))
 		return -ENODATA;
-	r = hxfs_files_open(fs, s->number, n, may_wait, &h, NULL);
-	if (r == -EAGAIN)
+	r = hxfs_files_open(fs, s->number, n, patience, &h, NULL);
+	if (r == -EAGAIN || r == -EINPROGRESS)
 		return r;
 	if (r == 0)
 		hxfs_files_close(fs, h);
@@ -150,14 +150,15 @@ static int put_fault(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 }
 
 static int put_ours(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-		    const char *name, bool may_wait, struct hxs_buf *out)
+		    const char *name, enum hxfs_patience patience,
+		    struct hxs_buf *out)
 {
 	if (strcmp(name, "sha256") == 0)
 		return put_sha256(s->snap, n, out);
 	if (strcmp(name, "verified") == 0)
 		return put_verified(fs, s, out);
 	if (strcmp(name, "fault") == 0)
-		return put_fault(fs, s, n, may_wait, out);
+		return put_fault(fs, s, n, patience, out);
 	return -ENODATA;
 }
 
@@ -183,7 +184,8 @@ static int entry_block(const struct hxfs_slot *s, uint32_t *n,
 }
 
 static int get(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-	       const char *name, bool may_wait, struct hxs_buf *out)
+	       const char *name, enum hxfs_patience patience,
+	       struct hxs_buf *out)
 {
 	const void *block = NULL;
 	struct hxs_xattr x;
@@ -197,13 +199,14 @@ static int get(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 	if (len && hxs_xattr_find(block, len, name, &x))
 		return hxs_buf_append(out, x.value, x.value_len);
 	if (strncmp(name, OURS, sizeof(OURS) - 1) == 0)
-		return put_ours(fs, s, n, name + sizeof(OURS) - 1, may_wait,
+		return put_ours(fs, s, n, name + sizeof(OURS) - 1, patience,
 				out);
 	return -ENODATA;
 }
 
 int hxfs_attributes_get(struct hxfs *fs, uint64_t ino, const char *name,
-			bool may_wait, struct hxs_buf *out, struct hxs_err *err)
+			enum hxfs_patience patience, struct hxs_buf *out,
+			struct hxs_err *err)
 {
 	struct hxfs_node node;
 	struct hxfs_slot *s;
@@ -216,10 +219,10 @@ int hxfs_attributes_get(struct hxfs *fs, uint64_t ino, const char *name,
 	if (node.kind == HXFS_IS_SNAPSHOT &&
 	    strncmp(name, OURS, sizeof(OURS) - 1) != 0)
 		return -ENODATA;
-	r = hxfs_slots_enter(fs, node.slot, may_wait, &s, err);
+	r = hxfs_slots_enter(fs, node.slot, patience, &s, err);
 	if (r < 0)
 		return r;
-	r = get(fs, s, node.n, name, may_wait, out);
+	r = get(fs, s, node.n, name, patience, out);
 	hxfs_slots_leave(fs, s);
 	return r;
 }
@@ -241,7 +244,7 @@ static int put_names(const void *block, size_t len, bool privileged,
 }
 
 int hxfs_attributes_list(struct hxfs *fs, uint64_t ino, bool privileged,
-			 bool may_wait, struct hxs_buf *out,
+			 enum hxfs_patience patience, struct hxs_buf *out,
 			 struct hxs_err *err)
 {
 	const void *block = NULL;
@@ -255,7 +258,7 @@ int hxfs_attributes_list(struct hxfs *fs, uint64_t ino, bool privileged,
 		return -ESTALE;
 	if (node.kind != HXFS_IS_ENTRY)
 		return 0;
-	r = hxfs_slots_enter(fs, node.slot, may_wait, &s, err);
+	r = hxfs_slots_enter(fs, node.slot, patience, &s, err);
 	if (r < 0)
 		return r;
 	r = entry_block(s, &node.n, &block, &len);

@@ -14,13 +14,13 @@ bool hxfs_attributes_wanted(struct hxfs *fs);
 /* Append the value; -ENODATA when there is none of that name. */
 HXS_MUST_CHECK
 int hxfs_attributes_get(struct hxfs *fs, uint64_t ino, const char *name,
-			bool may_wait, struct hxs_buf *out,
+			enum hxfs_patience patience, struct hxs_buf *out,
 			struct hxs_err *err);
 
 /* Append the names, each with its NUL; trusted.* only for the @privileged. */
 HXS_MUST_CHECK
 int hxfs_attributes_list(struct hxfs *fs, uint64_t ino, bool privileged,
-			 bool may_wait, struct hxs_buf *out,
+			 enum hxfs_patience patience, struct hxs_buf *out,
 			 struct hxs_err *err);
 
 #endif

@@ -113,18 +113,6 @@ void hxfs_call_abandon_all(struct hxfs_mount *m)
 	(void)pthread_rwlock_unlock(&m->answering);
 }
 
-static void run_deferred(void *arg)
-{
-	struct hxfs_call *c = arg;
-	int r = c->run(c);
-
-	if (r < 0) /* there is nothing left to try again later */
-		answer_error(c, r == -EAGAIN ? -EIO : r);
-	if (c->claimed)
-		(void)pthread_rwlock_unlock(&c->m->answering);
-	free_call(c);
-}
-
 /* In the thread that received the interrupt; @data lives as long as this. */
 static void interrupted(fuse_req_t req, void *data)
 {
@@ -134,8 +122,104 @@ static void interrupted(fuse_req_t req, void *data)
 		(void)fuse_reply_err(req, EINTR); /* or it was unmounted */
 }
 
-/* Run it again on a worker. */
-static int defer(const struct hxfs_call *from)
+/* ---- workers ------------------------------------------------------------- */
+
+static void run_deferred(void *arg);
+
+/* Calls with one key wait for the same thing: an index, a file's hash. */
+static uint64_t key_of(const struct hxfs_call *c)
+{
+	struct hxfs_node node;
+
+	hxfs_number_decode(c->ino, &node);
+	if (c->patience == HXFS_LOAD &&
+	    (node.kind == HXFS_IS_SNAPSHOT || node.kind == HXFS_IS_ENTRY) &&
+	    !(c->name && strcmp(c->name, ".status") == 0))
+		return hxfs_number_entry(node.slot, 0);
+	return c->ino;
+}
+
+/* With m->calls_lock held: the call that already works for @c's key. */
+static struct hxfs_call *find_leader(const struct hxfs_call *c)
+{
+	struct hxfs_call *l;
+
+	for (l = c->m->calls; l; l = l->next)
+		if (l->leads && l->patience == c->patience && l->key == c->key)
+			return l;
+	return NULL;
+}
+
+/*
+ * Give @c to a worker, or put it behind the call that does its work already:
+ * a thousand readers of one file take one worker, not all of them.
+ */
+static void place(struct hxfs_call *c)
+{
+	struct hxfs_mount *m = c->m;
+	struct hxfs_call *leader;
+
+	c->key = key_of(c);
+	(void)pthread_mutex_lock(&m->calls_lock);
+	leader = find_leader(c);
+	if (leader) {
+		c->follower = leader->follower;
+		leader->follower = c;
+	} else {
+		c->leads = true;
+	}
+	(void)pthread_mutex_unlock(&m->calls_lock);
+	if (!leader)
+		hxs_pool_submit(c->patience == HXFS_HASH ? c->fs->hash_pool
+							 : c->fs->pool,
+				run_deferred, c);
+}
+
+/* @c was run with result @r: it ends, or hashes on another worker. */
+static void settle(struct hxfs_call *c, int r)
+{
+	if (r == -EINPROGRESS && c->patience < HXFS_HASH) {
+		c->patience = HXFS_HASH;
+		place(c);
+		return;
+	}
+	if (r < 0) /* there is nothing left to try again later */
+		answer_error(c, r == -EAGAIN || r == -EINPROGRESS ? -EIO : r);
+	if (c->claimed)
+		(void)pthread_rwlock_unlock(&c->m->answering);
+	free_call(c);
+}
+
+/* Nobody gets behind @c any more; returns those who are. */
+static struct hxfs_call *stop_leading(struct hxfs_call *c)
+{
+	struct hxfs_call *behind;
+
+	(void)pthread_mutex_lock(&c->m->calls_lock);
+	c->leads = false;
+	behind = HXS_STEAL(c->follower);
+	(void)pthread_mutex_unlock(&c->m->calls_lock);
+	return behind;
+}
+
+/* When the leader is done its followers find their work done too. */
+static void run_deferred(void *arg)
+{
+	struct hxfs_call *c = arg, *behind, *next;
+	int r;
+
+	r = c->run(c);
+	behind = stop_leading(c);
+	settle(c, r);
+	for (c = behind; c; c = next) {
+		next = HXS_STEAL(c->follower);
+		r = c->run(c);
+		settle(c, r);
+	}
+}
+
+/* Run it again on a worker, which may take longer. */
+static int defer(const struct hxfs_call *from, enum hxfs_patience patience)
 {
 	struct hxfs_call *c = malloc(sizeof(*c));
 
@@ -143,7 +227,7 @@ static int defer(const struct hxfs_call *from)
 		return -ENOMEM;
 	memcpy(c, from, sizeof(*c));
 	atomic_init(&c->answered, false);
-	c->patience = true;
+	c->patience = patience;
 	c->deferred = true;
 	if (c->name) {
 		c->own_name = strdup(c->name);
@@ -159,7 +243,7 @@ static int defer(const struct hxfs_call *from)
 	 */
 	list_call(c);
 	fuse_req_interrupt_func(c->req, interrupted, c);
-	hxs_pool_submit(c->fs->pool, run_deferred, c);
+	place(c);
 	return 0;
 }
 
@@ -168,7 +252,9 @@ void hxfs_call_start(struct hxfs_call *c)
 	int r = c->run(c);
 
 	if (r == -EAGAIN)
-		r = defer(c);
+		r = defer(c, HXFS_LOAD);
+	else if (r == -EINPROGRESS)
+		r = defer(c, HXFS_HASH);
 	if (r < 0)
 		answer_error(c, r);
 }

@@ -43,28 +43,61 @@ static void forget(struct hxfs *fs, struct hxfs_handle *h)
 
 /* ---- content ------------------------------------------------------------- */
 
+/*
+ * Whether hashing entry @n of a foreign snapshot takes long: it is large and
+ * was not hashed since its snapshot was loaded.
+ */
+static bool takes_long(struct hxfs *fs, const struct hxfs_slot *s, uint32_t n)
+{
+	struct hxs_node node;
+	bool done;
+
+	if (n >= HXS_ENTRY_INDEX)
+		return false;
+	hxs_index_get(hxs_snapshot_index(s->snap), n, &node);
+	if (node.size <= QUICK_BYTES)
+		return false;
+	hxfs_lock(fs);
+	done = s->hashed && (s->hashed[n / 8] & 1u << n % 8);
+	hxfs_unlock(fs);
+	return !done;
+}
+
+/* Without memory for it the next open takes the longer way again. */
+static void note_hashed(struct hxfs *fs, struct hxfs_slot *s, uint32_t n)
+{
+	uint32_t count = hxs_index_count(hxs_snapshot_index(s->snap));
+
+	if (n >= count)
+		return;
+	hxfs_lock(fs);
+	if (!s->hashed)
+		s->hashed = calloc(count / 8 + 1, 1);
+	if (s->hashed)
+		s->hashed[n / 8] |= (uint8_t)(1u << n % 8);
+	hxfs_unlock(fs);
+}
+
 /* Open entry @n of the pinned slot @s. */
 static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-			bool may_wait, struct hxs_content **out,
+			enum hxfs_patience patience, struct hxs_content **out,
 			struct hxs_err *err)
 {
 	struct hxs_fault fault = { .kind = HXS_FAULT_NONE };
 	bool foreign = hxs_snapshot_is_foreign(s->snap);
-	struct hxs_node node;
 	double start;
 	int r;
 
-	if (foreign && !may_wait && n < HXS_ENTRY_INDEX) {
-		hxs_index_get(hxs_snapshot_index(s->snap), n, &node);
-		if (node.size > QUICK_BYTES)
-			return -EAGAIN;
-	}
+	if (foreign && patience < HXFS_HASH && takes_long(fs, s, n))
+		return -EINPROGRESS;
 	hxfs_ahead_opened(fs->ahead, s, n);
 	start = hxs_clock_ticks();
 	r = hxs_content_open(s->snap, n, out, &fault, err);
 	hxfs_ahead_took(fs->ahead, hxs_clock_ticks() - start);
 	if (fault.kind != HXS_FAULT_NONE && r < 0)
 		hxfs_faults_add(fs, s, n, &fault);
+	if (foreign && r == 0)
+		note_hashed(fs, s, n);
 	if (foreign)
 		hxfs_slots_recount(fs, s);
 	return r;
@@ -126,8 +159,9 @@ static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 
 /* ---- handles ------------------------------------------------------------- */
 
-int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n, bool may_wait,
-		    struct hxfs_handle **out, struct hxs_err *err)
+int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n,
+		    enum hxfs_patience patience, struct hxfs_handle **out,
+		    struct hxs_err *err)
 {
 	struct hxfs_handle *h;
 	int r;
@@ -135,14 +169,14 @@ int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n, bool may_wait,
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return hxs_err_errno(err, ENOMEM, "cannot open a file");
-	r = hxfs_slots_enter(fs, slot, may_wait, &h->slot, err);
+	r = hxfs_slots_enter(fs, slot, patience, &h->slot, err);
 	if (r < 0) {
 		free(h);
 		return r;
 	}
 	r = check_entry(h->slot, n, err);
 	if (r == 0)
-		r = open_content(fs, h->slot, n, may_wait, &h->content, err);
+		r = open_content(fs, h->slot, n, patience, &h->content, err);
 	if (r < 0) {
 		hxfs_slots_leave(fs, h->slot);
 		free(h);
@@ -361,7 +395,8 @@ void hxfs_files_drop(struct hxfs *fs, uint32_t slot)
 
 /* The content of entry @n of the pinned slot @s, open already or now. */
 static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-		  bool may_wait, struct kept **out, struct hxs_err *err)
+		  enum hxfs_patience patience, struct kept **out,
+		  struct hxs_err *err)
 {
 	uint64_t key = hxfs_number_entry(s->number, n);
 	struct hxs_content *content;
@@ -372,7 +407,7 @@ static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		return 0;
 	r = check_entry(s, n, err);
 	if (r == 0)
-		r = open_content(fs, s, n, may_wait, &content, err);
+		r = open_content(fs, s, n, patience, &content, err);
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&fs->counters.opens, 1);
@@ -381,18 +416,18 @@ static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 }
 
 ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
-			      bool may_wait, uint64_t off, size_t len,
-			      struct hxs_scratch *scratch, const void **out,
-			      struct hxs_err *err)
+			      enum hxfs_patience patience, uint64_t off,
+			      size_t len, struct hxs_scratch *scratch,
+			      const void **out, struct hxs_err *err)
 {
 	struct hxfs_slot *s;
 	struct kept *k;
 	ssize_t r;
 
-	r = hxfs_slots_enter(fs, slot, may_wait, &s, err);
+	r = hxfs_slots_enter(fs, slot, patience, &s, err);
 	if (r < 0)
 		return r;
-	r = borrow(fs, s, n, may_wait, &k, err);
+	r = borrow(fs, s, n, patience, &k, err);
 	if (r == 0) {
 		r = read_content(fs, k->content, s, off, len, scratch, out,
 				 err);

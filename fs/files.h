@@ -9,12 +9,13 @@ struct hxfs_handle;
 
 /*
  * Open entry @n of slot @slot. The slot stays pinned until it is closed.
- * -EAGAIN if this may take long and @may_wait is false. Damage is put down
+ * -EAGAIN and -EINPROGRESS if this may take longer than @patience. Damage is put down
  * as a fault.
  */
 HXS_MUST_CHECK
-int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n, bool may_wait,
-		    struct hxfs_handle **out, struct hxs_err *err);
+int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n,
+		    enum hxfs_patience patience, struct hxfs_handle **out,
+		    struct hxs_err *err);
 
 /* A handle on @text, which it owns from the call on, even if it fails. */
 HXS_MUST_CHECK
@@ -41,9 +42,9 @@ ssize_t hxfs_files_read(struct hxfs *fs, struct hxfs_handle *h, uint64_t off,
  */
 HXS_MUST_CHECK
 ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
-			      bool may_wait, uint64_t off, size_t len,
-			      struct hxs_scratch *scratch, const void **out,
-			      struct hxs_err *err);
+			      enum hxfs_patience patience, uint64_t off,
+			      size_t len, struct hxs_scratch *scratch,
+			      const void **out, struct hxs_err *err);
 
 /* At most @max (and 128) files are kept open. */
 HXS_MUST_CHECK

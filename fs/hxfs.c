@@ -98,7 +98,8 @@ void hxfs_free(struct hxfs *fs)
 {
 	if (!fs)
 		return;
-	hxs_pool_free(fs->pool);
+	hxs_pool_free(fs->pool); /* first: it feeds the other */
+	hxs_pool_free(fs->hash_pool);
 	hxfs_ahead_free(fs->ahead);
 	hxfs_files_close_all(fs);
 	hxfs_files_free(fs->files);

@@ -23,6 +23,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
+/* How long a request may take where it runs. */
+enum hxfs_patience {
+	HXFS_NOW, /* a stat, or a few blocks: else -EAGAIN */
+	HXFS_LOAD, /* load an index, walk a snapshot */
+	HXFS_HASH, /* hash a file of any length: before that -EINPROGRESS */
+};
+
 enum hxfs_state { HXFS_IDLE, HXFS_LOADING, HXFS_LOADED, HXFS_FAILED };
 
 /* What is remembered of a snapshot when its index has been dropped. */
@@ -56,6 +63,7 @@ struct hxfs_slot {
 	unsigned pins;
 	struct hxs_snapshot *snap;
 	size_t bytes;
+	uint8_t *hashed; /* foreign: a bit for each entry that was; or NULL */
 	struct hxfs_slot *newer, *older; /* LOADED: by last use */
 	struct hxfs_past *past; /* NULL until it was tried */
 };
@@ -123,7 +131,8 @@ struct hxfs {
 	struct hxfs_notes *notes;
 	struct hxfs_files *files; /* @no_open */
 	struct hxfs_texts *texts; /* @no_open */
-	struct hxs_pool *pool; /* for what may take long */
+	struct hxs_pool *pool; /* for HXFS_LOAD */
+	struct hxs_pool *hash_pool; /* for HXFS_HASH */
 };
 
 #define HXFS_BUDGET (64u << 20) /* bytes of indexes held in memory */

@@ -285,8 +285,9 @@ static int list_loaded(struct listing *l, const struct hxfs_slot *s, uint32_t n,
 	return 0;
 }
 
-int hxfs_list(struct hxfs *fs, uint64_t dir, uint64_t from, bool may_wait,
-	      bool plus, hxfs_emit_fn emit_fn, void *ctx, struct hxs_err *err)
+int hxfs_list(struct hxfs *fs, uint64_t dir, uint64_t from,
+	      enum hxfs_patience patience, bool plus, hxfs_emit_fn emit_fn,
+	      void *ctx, struct hxs_err *err)
 {
 	struct listing l = {
 		.fs = fs,
@@ -314,7 +315,7 @@ int hxfs_list(struct hxfs *fs, uint64_t dir, uint64_t from, bool may_wait,
 	default:
 		return -ENOTDIR;
 	}
-	r = hxfs_slots_enter(fs, node.slot, may_wait, &s, err);
+	r = hxfs_slots_enter(fs, node.slot, patience, &s, err);
 	if (r < 0)
 		return r;
 	r = list_loaded(&l, s, node.n, from);

@@ -38,9 +38,10 @@ struct hxfs_mount {
 /*
  * One request. @run does the work and replies once, or returns a negative
  * status and the reply is that error. It is tried first at once with patience
- * false; if it says -EAGAIN it is run again on a worker, so that what takes
- * long (loading an index, hashing a foreign file, walking a snapshot) holds up
- * no other request; there the client may be interrupted.
+ * HXFS_NOW; if it says -EAGAIN or -EINPROGRESS it is run again on a worker, so
+ * that what takes long (loading an index, walking a snapshot; hashing a
+ * foreign file) holds up no other request; there the client may be
+ * interrupted.
  */
 struct hxfs_call {
 	struct hxfs_mount *m;
@@ -59,7 +60,11 @@ struct hxfs_call {
 	enum hxfs_patience patience;
 	bool deferred, claimed;
 	atomic_bool answered;
+	/* on a worker, guarded by m->calls_lock */
 	struct hxfs_call *next, **link; /* among m->calls */
+	struct hxfs_call *follower; /* waits for the same thing */
+	uint64_t key; /* what it waits for */
+	bool leads; /* others may get behind it */
 };
 
 /* Begin a call: zero it, fill in request and caller. */

@@ -17,7 +17,8 @@
 struct request {
 	struct hxfs *fs;
 	const char *name;
-	bool may_wait, stranger;
+	enum hxfs_patience patience;
+	bool stranger;
 	struct hxs_err *err;
 };
 
@@ -34,7 +35,7 @@ static int found_text(const struct request *q, uint64_t ino,
 	out->fleeting = true;
 	if (q->fs->no_open) {
 		hxfs_number_decode(ino, &node);
-		r = hxfs_status_text(q->fs, &node, q->may_wait, q->stranger,
+		r = hxfs_status_text(q->fs, &node, q->patience, q->stranger,
 				     &text, &len, q->err);
 		if (r < 0)
 			return r;
@@ -115,7 +116,7 @@ static int in_root(const struct request *q, struct hxfs_found *out)
 		/* It may have been made a moment ago. */
 		if (!hxfs_registry_there(q->fs, q->name))
 			return -ENOENT;
-		if (!q->may_wait)
+		if (q->patience == HXFS_NOW)
 			return -EAGAIN;
 		r = hxfs_registry_scan(q->fs, q->err);
 		hxfs_lock(q->fs);
@@ -195,7 +196,7 @@ static int in_snapshot(const struct request *q, const struct hxfs_node *dir,
 	struct hxfs_slot *s;
 	int r;
 
-	r = hxfs_slots_enter(q->fs, dir->slot, q->may_wait, &s, q->err);
+	r = hxfs_slots_enter(q->fs, dir->slot, q->patience, &s, q->err);
 	if (r == 0) {
 		r = in_index(q, s, dir->n, out);
 		hxfs_slots_leave(q->fs, s);
@@ -208,13 +209,14 @@ static int in_snapshot(const struct request *q, const struct hxfs_node *dir,
 	return found_text(q, hxfs_number_entry(dir->slot, HXFS_N_STATUS), out);
 }
 
-int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name, bool may_wait,
-		bool stranger, struct hxfs_found *out, struct hxs_err *err)
+int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name,
+		enum hxfs_patience patience, bool stranger,
+		struct hxfs_found *out, struct hxs_err *err)
 {
 	struct request q = {
 		.fs = fs,
 		.name = name,
-		.may_wait = may_wait,
+		.patience = patience,
 		.stranger = stranger,
 		.err = err,
 	};
@@ -239,8 +241,8 @@ int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name, bool may_wait,
 	}
 }
 
-int hxfs_readlink(struct hxfs *fs, uint64_t ino, bool may_wait, char **out,
-		  struct hxs_err *err)
+int hxfs_readlink(struct hxfs *fs, uint64_t ino, enum hxfs_patience patience,
+		  char **out, struct hxs_err *err)
 {
 	char id[HXS_ID_LEN + 1];
 	struct hxs_node entry;
@@ -258,7 +260,7 @@ int hxfs_readlink(struct hxfs *fs, uint64_t ino, bool may_wait, char **out,
 	}
 	if (node.kind != HXFS_IS_ENTRY)
 		return -EINVAL;
-	r = hxfs_slots_enter(fs, node.slot, may_wait, &s, err);
+	r = hxfs_slots_enter(fs, node.slot, patience, &s, err);
 	if (r < 0)
 		return r;
 	r = -EINVAL;

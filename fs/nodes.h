@@ -5,14 +5,14 @@
 #include "fs/hxfs.h"
 
 /*
- * In all of these @may_wait false means -EAGAIN instead of waiting for the
- * disk longer than for a stat; the caller then asks again from a worker.
+ * In all of these -EAGAIN means that it would take longer than @patience
+ * allows; the caller then asks again from a worker.
  */
 
 /* Attributes of a node, st_ino included. -ESTALE for one that is no more. */
 HXS_MUST_CHECK
-int hxfs_stat(struct hxfs *fs, uint64_t ino, bool may_wait, struct stat *st,
-	      struct hxs_err *err);
+int hxfs_stat(struct hxfs *fs, uint64_t ino, enum hxfs_patience patience,
+	      struct stat *st, struct hxs_err *err);
 
 struct hxfs_found {
 	uint64_t ino;
@@ -27,13 +27,14 @@ struct hxfs_found {
  * the owner of the mount may know is left out of texts.
  */
 HXS_MUST_CHECK
-int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name, bool may_wait,
-		bool stranger, struct hxfs_found *out, struct hxs_err *err);
+int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name,
+		enum hxfs_patience patience, bool stranger,
+		struct hxfs_found *out, struct hxs_err *err);
 
 /* The target of a symbolic link; *@out is the caller's. */
 HXS_MUST_CHECK
-int hxfs_readlink(struct hxfs *fs, uint64_t ino, bool may_wait, char **out,
-		  struct hxs_err *err);
+int hxfs_readlink(struct hxfs *fs, uint64_t ino, enum hxfs_patience patience,
+		  char **out, struct hxs_err *err);
 
 struct hxfs_dirent {
 	const char *name;
@@ -52,8 +53,9 @@ typedef int (*hxfs_emit_fn)(void *ctx, const struct hxfs_dirent *d);
  * they cannot be had.
  */
 HXS_MUST_CHECK
-int hxfs_list(struct hxfs *fs, uint64_t dir, uint64_t from, bool may_wait,
-	      bool plus, hxfs_emit_fn emit, void *ctx, struct hxs_err *err);
+int hxfs_list(struct hxfs *fs, uint64_t dir, uint64_t from,
+	      enum hxfs_patience patience, bool plus, hxfs_emit_fn emit,
+	      void *ctx, struct hxs_err *err);
 
 /*
  * Attributes of entry @n of a loaded, pinned snapshot; @n becomes the number

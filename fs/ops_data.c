@@ -17,7 +17,7 @@ static int open_text(struct hxfs_call *c, const struct hxfs_node *node,
 	size_t len;
 	int r;
 
-	r = hxfs_status_text(c->fs, node, c->may_wait, c->stranger, &text, &len,
+	r = hxfs_status_text(c->fs, node, c->patience, c->stranger, &text, &len,
 			     NULL);
 	return r < 0 ? r : hxfs_files_text(c->fs, text, len, out);
 }
@@ -41,7 +41,7 @@ static int open_node(struct hxfs_call *c, struct hxfs_handle **out)
 	case HXFS_IS_ENTRY:
 		c->fi.keep_cache = 1;
 		c->fi.noflush = 1;
-		return hxfs_files_open(c->fs, node.slot, node.n, c->may_wait,
+		return hxfs_files_open(c->fs, node.slot, node.n, c->patience,
 				       out, NULL);
 	case HXFS_IS_STATUS:
 	case HXFS_IS_METRICS:
@@ -116,7 +116,7 @@ static ssize_t read_unopened(struct hxfs_call *c, struct hxs_scratch *scratch,
 	hxfs_number_decode(c->ino, &node);
 	if (node.kind == HXFS_IS_ENTRY)
 		return hxfs_files_read_entry(c->fs, node.slot, node.n,
-					     c->may_wait, c->off, c->size,
+					     c->patience, c->off, c->size,
 					     scratch, out, NULL);
 	if (node.kind == HXFS_IS_TEXT)
 		return hxfs_texts_read(c->fs->texts, node.serial, c->off,
@@ -189,10 +189,10 @@ static int run_lseek(struct hxfs_call *c)
 
 	hxfs_number_decode(c->ino, &node);
 	if (node.kind != HXFS_IS_ENTRY) {
-		r = hxfs_stat(c->fs, c->ino, c->may_wait, &st, NULL);
+		r = hxfs_stat(c->fs, c->ino, c->patience, &st, NULL);
 		at = r < 0 ? r : seek_plain((uint64_t)st.st_size, c->off, hole);
 	} else {
-		r = hxfs_slots_enter(c->fs, node.slot, c->may_wait, &s, NULL);
+		r = hxfs_slots_enter(c->fs, node.slot, c->patience, &s, NULL);
 		if (r < 0)
 			return r;
 		idx = hxs_snapshot_index(s->snap);

@@ -31,7 +31,7 @@ static int run_lookup(struct hxfs_call *c)
 	struct hxfs_found found;
 	int r;
 
-	r = hxfs_lookup(c->fs, c->ino, c->name, c->may_wait, c->stranger,
+	r = hxfs_lookup(c->fs, c->ino, c->name, c->patience, c->stranger,
 			&found, NULL);
 	if (r == -ENOENT && found.lasting) {
 		found.ino = 0; /* it is not there and never will be */
@@ -101,7 +101,7 @@ static int run_getattr(struct hxfs_call *c)
 	struct stat st;
 	int r;
 
-	r = hxfs_stat(c->fs, c->ino, c->may_wait, &st, NULL);
+	r = hxfs_stat(c->fs, c->ino, c->patience, &st, NULL);
 	if (r < 0)
 		return r;
 	if (hxfs_call_claim(c))
@@ -123,7 +123,7 @@ static int run_readlink(struct hxfs_call *c)
 	HXS_AUTO_FREE char *target = NULL;
 	int r;
 
-	r = hxfs_readlink(c->fs, c->ino, c->may_wait, &target, NULL);
+	r = hxfs_readlink(c->fs, c->ino, c->patience, &target, NULL);
 	if (r < 0)
 		return r;
 	if (hxfs_call_claim(c))
@@ -203,7 +203,7 @@ static int run_readdir(struct hxfs_call *c)
 	if (!buf)
 		return -ENOMEM;
 	f.buf = buf;
-	r = hxfs_list(c->fs, c->ino, c->off, c->may_wait, c->plus, fill, &f,
+	r = hxfs_list(c->fs, c->ino, c->off, c->patience, c->plus, fill, &f,
 		      NULL);
 	if (r < 0)
 		return r;
@@ -273,7 +273,7 @@ static int run_getxattr(struct hxfs_call *c)
 	HXS_AUTO_BUF struct hxs_buf value = HXS_BUF_INIT;
 	int r;
 
-	r = hxfs_attributes_get(c->fs, c->ino, c->name, c->may_wait, &value,
+	r = hxfs_attributes_get(c->fs, c->ino, c->name, c->patience, &value,
 				NULL);
 	return r < 0 ? r : answer_bytes(c, &value);
 }
@@ -299,7 +299,7 @@ static int run_listxattr(struct hxfs_call *c)
 	HXS_AUTO_BUF struct hxs_buf names = HXS_BUF_INIT;
 	int r;
 
-	r = hxfs_attributes_list(c->fs, c->ino, c->privileged, c->may_wait,
+	r = hxfs_attributes_list(c->fs, c->ino, c->privileged, c->patience,
 				 &names, NULL);
 	return r < 0 ? r : answer_bytes(c, &names);
 }

@@ -15,6 +15,7 @@
 
 #define WAKE_SIGNAL SIGUSR2 /* ends the main thread's wait */
 #define QUIT_SIGNAL SIGUSR1 /* ends the signals' thread */
+#define HASH_THREADS 8u /* so many large files are hashed at once */
 #define PATIENCE 10 /* seconds for work under way when all is over */
 
 /* ---- INIT ---------------------------------------------------------------- */
@@ -245,6 +246,8 @@ static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 	r = -pthread_key_create(&m->scratch, scratch_free);
 	if (r == 0)
 		r = hxs_pool_new(thread_count(), 256, &fs->pool);
+	if (r == 0)
+		r = hxs_pool_new(HASH_THREADS, 256, &fs->hash_pool);
 	if (r == 0 && fs->opt->nocontrol) {
 		r = hxfs_files_new(fs->loaded_max, &fs->files);
 		if (r == 0)
@@ -313,7 +316,8 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	hxfs_call_abandon_all(&m);
 	fuse_session_unmount(m.se);
 	start_patience();
-	hxs_pool_free(HXS_STEAL(fs->pool));
+	hxs_pool_free(HXS_STEAL(fs->pool)); /* first: it feeds the other */
+	hxs_pool_free(HXS_STEAL(fs->hash_pool));
 	fuse_session_destroy(m.se);
 	(void)pthread_rwlock_destroy(&m.answering);
 	(void)pthread_mutex_destroy(&m.calls_lock);

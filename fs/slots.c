@@ -47,6 +47,7 @@ static struct hxs_snapshot *take_out(struct hxfs *fs, struct hxfs_slot *s)
 {
 	struct hxs_snapshot *snap = HXS_STEAL(s->snap);
 
+	free(HXS_STEAL(s->hashed));
 	list_remove(fs, s);
 	fs->loaded--;
 	fs->loaded_bytes -= s->bytes;
@@ -335,8 +336,8 @@ static bool failed_lately(const struct hxfs_slot *s)
 }
 
 /* With fs->lock held and @s pinned. */
-static int wait_loaded(struct hxfs *fs, struct hxfs_slot *s, bool may_wait,
-		       struct hxs_err *err)
+static int wait_loaded(struct hxfs *fs, struct hxfs_slot *s,
+		       enum hxfs_patience patience, struct hxs_err *err)
 {
 	int r = 0;
 
@@ -349,7 +350,7 @@ static int wait_loaded(struct hxfs *fs, struct hxfs_slot *s, bool may_wait,
 		if (s->gone)
 			return hxs_err_errno(err, ESTALE,
 					     "the snapshot is gone");
-		if (!may_wait)
+		if (patience == HXFS_NOW)
 			return -EAGAIN;
 		if (s->state == HXFS_LOADING)
 			(void)pthread_cond_wait(&fs->settled, &fs->lock);
@@ -362,8 +363,9 @@ static int wait_loaded(struct hxfs *fs, struct hxfs_slot *s, bool may_wait,
 	return 0;
 }
 
-int hxfs_slots_enter(struct hxfs *fs, uint32_t number, bool may_wait,
-		     struct hxfs_slot **out, struct hxs_err *err)
+int hxfs_slots_enter(struct hxfs *fs, uint32_t number,
+		     enum hxfs_patience patience, struct hxfs_slot **out,
+		     struct hxs_err *err)
 {
 	struct hxfs_slot *s;
 	bool fresh;
@@ -377,7 +379,7 @@ int hxfs_slots_enter(struct hxfs *fs, uint32_t number, bool may_wait,
 	}
 	s->pins++;
 	fresh = s->state != HXFS_LOADED;
-	r = wait_loaded(fs, s, may_wait, err);
+	r = wait_loaded(fs, s, patience, err);
 	hxfs_unlock(fs);
 	if (r < 0) {
 		hxfs_slots_leave(fs, s);

@@ -15,14 +15,15 @@
  * (*@out)->snap stays. Loading happens outside every lock; who asks meanwhile
  * waits for it.
  *
- * -EAGAIN if it would have to wait and @may_wait is false; -ESTALE when there
+ * -EAGAIN if it would have to wait and @patience is HXFS_NOW; -ESTALE when there
  * is no such snapshot any more; -HXS_ECORRUPT or -errno when it cannot be
  * loaded: the reason is kept and in @err, a new attempt is made only after
  * HXFS_RETRY_SECONDS.
  */
 HXS_MUST_CHECK
-int hxfs_slots_enter(struct hxfs *fs, uint32_t number, bool may_wait,
-		     struct hxfs_slot **out, struct hxs_err *err);
+int hxfs_slots_enter(struct hxfs *fs, uint32_t number,
+		     enum hxfs_patience patience, struct hxfs_slot **out,
+		     struct hxs_err *err);
 void hxfs_slots_leave(struct hxfs *fs, struct hxfs_slot *s);
 
 /* Count its memory anew: it grew. The slot is pinned. */

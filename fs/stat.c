@@ -208,13 +208,14 @@ static int stat_slot_dir(struct hxfs *fs, uint32_t number, struct stat *st)
 }
 
 static int stat_inside(struct hxfs *fs, const struct hxfs_node *node,
-		       bool may_wait, struct stat *st, struct hxs_err *err)
+		       enum hxfs_patience patience, struct stat *st,
+		       struct hxs_err *err)
 {
 	struct hxfs_slot *s;
 	uint32_t n = node->n;
 	int r;
 
-	r = hxfs_slots_enter(fs, node->slot, may_wait, &s, err);
+	r = hxfs_slots_enter(fs, node->slot, patience, &s, err);
 	if (r < 0)
 		return r;
 	r = hxfs_stat_entry(fs, s, &n, st);
@@ -222,8 +223,8 @@ static int stat_inside(struct hxfs *fs, const struct hxfs_node *node,
 	return r;
 }
 
-int hxfs_stat(struct hxfs *fs, uint64_t ino, bool may_wait, struct stat *st,
-	      struct hxs_err *err)
+int hxfs_stat(struct hxfs *fs, uint64_t ino, enum hxfs_patience patience,
+	      struct stat *st, struct hxs_err *err)
 {
 	struct hxfs_node node;
 	int64_t size;
@@ -254,7 +255,7 @@ int hxfs_stat(struct hxfs *fs, uint64_t ino, bool may_wait, struct stat *st,
 	case HXFS_IS_SNAPSHOT:
 		return stat_slot_dir(fs, node.slot, st);
 	case HXFS_IS_ENTRY:
-		return stat_inside(fs, &node, may_wait, st, err);
+		return stat_inside(fs, &node, patience, st, err);
 	case HXFS_IS_NOTHING:
 		break;
 	}

@@ -162,15 +162,15 @@ static uint32_t next_uncounted(struct hxfs *fs, uint32_t after)
 	return found;
 }
 
-static int count_all(struct hxfs *fs, bool may_wait)
+static int count_all(struct hxfs *fs, enum hxfs_patience patience)
 {
 	struct hxfs_slot *s;
 	uint32_t i = 0;
 
 	while ((i = next_uncounted(fs, i))) {
-		if (!may_wait)
+		if (patience == HXFS_NOW)
 			return -EAGAIN;
-		if (hxfs_slots_enter(fs, i, false, &s, NULL) < 0)
+		if (hxfs_slots_enter(fs, i, HXFS_NOW, &s, NULL) < 0)
 			continue; /* dropped meanwhile */
 		(void)hxfs_slots_unlisted(fs, s); /* else it stays unknown */
 		hxfs_slots_leave(fs, s);
@@ -221,10 +221,10 @@ static void put_tables(struct hxs_json_out *o, struct hxfs *fs)
 	put_bad(o, fs, HXFS_ANY, 1000);
 }
 
-static int root_text(struct hxfs *fs, bool may_wait, bool stranger,
-		     struct hxs_json_out *o)
+static int root_text(struct hxfs *fs, enum hxfs_patience patience,
+		     bool stranger, struct hxs_json_out *o)
 {
-	int r = count_all(fs, may_wait);
+	int r = count_all(fs, patience);
 
 	if (r < 0)
 		return r;
@@ -302,17 +302,18 @@ static int put_snapshot(struct hxs_json_out *o, struct hxfs *fs,
 	return 0;
 }
 
-static int snapshot_text(struct hxfs *fs, uint32_t number, bool may_wait,
-			 bool stranger, struct hxs_json_out *o)
+static int snapshot_text(struct hxfs *fs, uint32_t number,
+			 enum hxfs_patience patience, bool stranger,
+			 struct hxs_json_out *o)
 {
 	struct hxs_err why = HXS_ERR_INIT;
 	struct hxfs_slot *s, *known, copy;
 	struct hxfs_past past;
 	int r;
 
-	if (!may_wait)
+	if (patience == HXFS_NOW)
 		return -EAGAIN; /* counting unlisted files walks directories */
-	r = hxfs_slots_enter(fs, number, may_wait, &s, &why);
+	r = hxfs_slots_enter(fs, number, patience, &s, &why);
 	if (r == -ESTALE)
 		return r;
 	if (r == 0)
@@ -335,8 +336,8 @@ static int snapshot_text(struct hxfs *fs, uint32_t number, bool may_wait,
 }
 
 int hxfs_status_text(struct hxfs *fs, const struct hxfs_node *node,
-		     bool may_wait, bool stranger, char **out, size_t *len,
-		     struct hxs_err *err)
+		     enum hxfs_patience patience, bool stranger, char **out,
+		     size_t *len, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf buf = HXS_BUF_INIT;
 	struct hxs_json_out o;
@@ -345,13 +346,13 @@ int hxfs_status_text(struct hxfs *fs, const struct hxfs_node *node,
 	hxs_json_out_init(&o, &buf, true);
 	switch (node->kind) {
 	case HXFS_IS_STATUS:
-		r = root_text(fs, may_wait, stranger, &o);
+		r = root_text(fs, patience, stranger, &o);
 		break;
 	case HXFS_IS_ENV_STATUS:
 		r = env_text(fs, node->env, stranger, &o);
 		break;
 	case HXFS_IS_SNAPSHOT_STATUS:
-		r = snapshot_text(fs, node->slot, may_wait, stranger, &o);
+		r = snapshot_text(fs, node->slot, patience, stranger, &o);
 		break;
 	case HXFS_IS_METRICS:
 		hxfs_metrics_put(fs, &buf);

@@ -6,7 +6,7 @@
  *
  * A .status that covers a loaded snapshot counts the files that its manifest
  * does not list, once: that walks its directories, so it is -EAGAIN when
- * @may_wait is false. To a @stranger, who need not be allowed to see every
+ * @patience is HXFS_NOW. To a @stranger, who need not be allowed to see every
  * directory, damaged files are told by snapshot but not by path.
  *
  * *@out is the caller's.
@@ -15,7 +15,7 @@
 
 HXS_MUST_CHECK
 int hxfs_status_text(struct hxfs *fs, const struct hxfs_node *node,
-		     bool may_wait, bool stranger, char **out, size_t *len,
-		     struct hxs_err *err);
+		     enum hxfs_patience patience, bool stranger, char **out,
+		     size_t *len, struct hxs_err *err);
 
 #endif

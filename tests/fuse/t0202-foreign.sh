@@ -142,4 +142,26 @@ test_expect_success FUSE 'names of ours inside a snapshot are its own' '
 	printf "%s\n" .control .status manifest.sha256 >want && test_cmp want got
 '
 
+# So large that hashing it outlasts the test on any machine.
+test_expect_success FUSE 'while a huge file is hashed others are served, and one may give up' '
+	dir=$STORE/backups/huge/$ID && mkdir -p "$dir" &&
+	truncate -s 4T "$dir/huge" && echo small >"$dir/small" &&
+	(cd "$dir" && sha256sum small >manifest.sha256 &&
+		sed "s/small/huge/" manifest.sha256 >>manifest.sha256) &&
+	mount_store mnt && test_when_finished "umount_store mnt" &&
+	mkdir readers &&
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		cat mnt/huge/$ID/huge >/dev/null 2>&1 &
+		echo $! >readers/$i
+	done &&
+	for i in 1 2 3 4 5; do
+		timeout 10 cat mnt/huge/$ID/small mnt/dev/$ID/events/small &&
+		timeout 10 jq -e .pid mnt/.status || return 1
+	done &&
+	kill -TERM $(cat readers/*) &&
+	test_poll 10 "! ps -o stat= -p $(cat readers/* | paste -sd,) |
+		grep -v Z" &&
+	timeout 10 cat mnt/huge/$ID/small
+'
+
 test_done

@@ -58,7 +58,7 @@ static int64_t walk(struct hxfs *fs, const char *path)
 	(void)snprintf(copy, sizeof(copy), "%s", path);
 	for (name = strtok_r(copy, "/", &save); name;
 	     name = strtok_r(NULL, "/", &save)) {
-		r = hxfs_lookup(fs, at, name, true, false, &found, NULL);
+		r = hxfs_lookup(fs, at, name, HXFS_HASH, false, &found, NULL);
 		if (r < 0)
 			return r;
 		at = found.ino;
@@ -116,22 +116,23 @@ static void test_no_waiting(struct hxfs *fs)
 	int64_t dir = walk(fs, "dev/" B);
 	struct hxfs_slot *s;
 
-	is_int(hxfs_lookup(fs, (uint64_t)dir, "src", false, false, &found,
+	is_int(hxfs_lookup(fs, (uint64_t)dir, "src", HXFS_NOW, false, &found,
 			   NULL),
 	       -EAGAIN, "a snapshot that is not loaded wants a worker");
-	is_int(hxfs_slots_enter(fs, (uint32_t)((uint64_t)dir >> 32), true, &s,
-				NULL),
+	is_int(hxfs_slots_enter(fs, (uint32_t)((uint64_t)dir >> 32), HXFS_HASH,
+				&s, NULL),
 	       0, "it is loaded");
 	hxfs_slots_leave(fs, s);
-	is_int(hxfs_lookup(fs, (uint64_t)dir, "src", false, false, &found,
+	is_int(hxfs_lookup(fs, (uint64_t)dir, "src", HXFS_NOW, false, &found,
 			   NULL),
 	       0, "and needs none after that");
 	ok(found.lasting, "what is found inside lasts");
-	is_int(hxfs_lookup(fs, (uint64_t)dir, "none", false, false, &found,
+	is_int(hxfs_lookup(fs, (uint64_t)dir, "none", HXFS_NOW, false, &found,
 			   NULL),
 	       -ENOENT, "what is not");
 	ok(found.lasting, "lasts too");
-	is_int(hxfs_lookup(fs, HXFS_ROOT, "nosuch", false, false, &found, NULL),
+	is_int(hxfs_lookup(fs, HXFS_ROOT, "nosuch", HXFS_NOW, false, &found,
+			   NULL),
 	       -ENOENT, "what is not in the root");
 	ok(!found.lasting, "may come");
 }
@@ -166,8 +167,8 @@ static const char *list(struct hxfs *fs, const char *path, int step,
 	do {
 		before = strlen(s->text);
 		s->room = step;
-		if (hxfs_list(fs, dir, s->next, true, step % 2, see, s, NULL) <
-		    0)
+		if (hxfs_list(fs, dir, s->next, HXFS_HASH, step % 2, see, s,
+			      NULL) < 0)
 			return "failed";
 	} while (strlen(s->text) > before);
 	return s->text;
@@ -235,7 +236,7 @@ static void test_following(struct hxfs *fs)
 	is_int(hxfs_registry_scan_env(fs, 0, NULL), 0, "another scan");
 	ok(noted(fs, HXFS_NOTE_GONE, dev, C), "finds it gone");
 	is_int(walk(fs, "dev/" C), -ENOENT, "it has no name");
-	is_int(hxfs_stat(fs, (uint64_t)c, true, &st, NULL), -ESTALE,
+	is_int(hxfs_stat(fs, (uint64_t)c, HXFS_HASH, &st, NULL), -ESTALE,
 	       "and its number is stale");
 	is_int(walk(fs, "dev/latest"), latest, "latest is the old node again");
 
@@ -277,16 +278,16 @@ static void test_budget(struct hxfs *fs)
 {
 	struct hxfs_slot *a, *b;
 
-	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" A), true, &a, NULL), 0,
-	       "one is entered");
-	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" B), true, &b, NULL), 0,
-	       "and another");
+	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" A), HXFS_HASH, &a, NULL),
+	       0, "one is entered");
+	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" B), HXFS_HASH, &b, NULL),
+	       0, "and another");
 	fs->budget = 1;
 	hxfs_slots_leave(fs, b);
 	ok(b->state == HXFS_IDLE && fs->loaded == 1,
 	   "over budget the one that is left is dropped");
 	ok(a->state == HXFS_LOADED && a->snap, "the other is held");
-	is_int(hxfs_slots_enter(fs, b->number, true, &b, NULL), 0,
+	is_int(hxfs_slots_enter(fs, b->number, HXFS_HASH, &b, NULL), 0,
 	       "it is loaded again");
 	hxfs_slots_leave(fs, a);
 	ok(a->state == HXFS_IDLE && b->state == HXFS_LOADED, "they change");
@@ -306,19 +307,19 @@ static void test_failures(struct hxfs *fs)
 	number = slot_of(fs, "dev/" C);
 	scratch_file(AT_FDCWD, "store/backups/dev/" C "/manifest.sha256",
 		     "nonsense\n");
-	is_int(hxfs_slots_enter(fs, number, true, &s, &err), -HXS_ECORRUPT,
+	is_int(hxfs_slots_enter(fs, number, HXFS_HASH, &s, &err), -HXS_ECORRUPT,
 	       "a bad manifest");
 	ok(strstr(err.message, C) && strstr(err.message, "line 1"),
 	   "is told of: %s", err.message);
 	is_int(fs->failed, 1, "and counted");
 	hxs_err_clear(&err);
-	is_int(hxfs_slots_enter(fs, number, false, &s, &err), -HXS_ECORRUPT,
+	is_int(hxfs_slots_enter(fs, number, HXFS_NOW, &s, &err), -HXS_ECORRUPT,
 	       "at once the second time");
 	ok(strstr(err.message, "line 1") != NULL, "with the same reason");
 	drop("backups/dev", C);
 	is_int(hxfs_registry_scan_env(fs, 0, NULL), 0, "it goes");
 	is_int(fs->failed, 0, "and is counted no more");
-	is_int(hxfs_slots_enter(fs, number, true, &s, &err), -ESTALE,
+	is_int(hxfs_slots_enter(fs, number, HXFS_HASH, &s, &err), -ESTALE,
 	       "its slot is stale");
 }
 
@@ -331,8 +332,8 @@ static void test_pinned(struct hxfs *fs)
 
 	make("backups/dev", C, "three");
 	ino = (uint64_t)walk(fs, "dev/" C "/src/word");
-	is_int(hxfs_files_open(fs, (uint32_t)(ino >> 32), (uint32_t)ino, true,
-			       &h, NULL),
+	is_int(hxfs_files_open(fs, (uint32_t)(ino >> 32), (uint32_t)ino,
+			       HXFS_HASH, &h, NULL),
 	       0, "a file is opened");
 	drop("backups/dev", C);
 	is_int(hxfs_registry_scan_env(fs, 0, NULL), 0, "its snapshot goes");
@@ -361,8 +362,8 @@ static void test_faults(struct hxfs *fs)
 	struct hxfs_fault f;
 	int i, n = 0;
 
-	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" A), true, &s, NULL), 0,
-	       "a snapshot");
+	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" A), HXFS_HASH, &s, NULL),
+	       0, "a snapshot");
 	for (i = 0; i < 3; i++)
 		hxfs_faults_add(fs, s, 2, &fault);
 	hxfs_faults_damage(fs->faults, &d);
