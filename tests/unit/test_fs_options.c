@@ -84,8 +84,8 @@ static void test_values(void)
 		"/m",
 		"-d",
 		"-o",
-		"config=/a\\,b\\\\c,xattr=off,control_gid=12,allow_other,"
-		"nocontrol,noexec,ro",
+		("config=/a\\,b\\\\c,xattr=off,control_gid=12,allow_other,"
+		 "nocontrol,noexec,ro"),
 	};
 	struct hxs_err err = HXS_ERR_INIT;
 	struct hxfs_options o;
