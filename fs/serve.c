@@ -16,7 +16,7 @@
 #define WAKE_SIGNAL SIGUSR2 /* ends the main thread's wait */
 #define QUIT_SIGNAL SIGUSR1 /* ends the signals' thread */
 #define HASH_THREADS 8u /* so many large files are hashed at once */
-#define PATIENCE 10 /* seconds for work under way when all is over */
+#define PATIENCE 3 /* seconds for work under way when all is over */
 
 /* ---- INIT ---------------------------------------------------------------- */
 
