@@ -3,6 +3,7 @@
  * one directory holds is listed first and looked at then, so that nothing
  * of the walk depends on its depth or width but memory.
  */
+#include "source/inodes.h"
 #include "source/tree.h"
 
 #include "base/io.h"
@@ -26,16 +27,6 @@
 /* Where times have whole (or, as on FAT, even) seconds only. */
 #define RACY_SECONDS 3
 
-/* Which inodes with several names were met: open addressing, by inode. */
-struct names_map {
-	struct slot {
-		dev_t dev;
-		ino_t ino;
-		size_t item; /* plus one; 0: free */
-	} * slots;
-	size_t count, cap; /* cap: 0 or a power of two */
-};
-
 struct walk {
 	struct hxs_capture *cap;
 	struct hxs_tree *t;
@@ -43,7 +34,7 @@ struct walk {
 	uint64_t mnt_id; /* of the top, if has_mnt_id */
 	bool has_mnt_id;
 	dev_t dev; /* of the top */
-	struct names_map map;
+	struct hxs_inodes inodes; /* those with several names */
 	uint64_t env_files; /* left out */
 	bool beside; /* so was what lies beside some database, here */
 	struct hxs_buf shown, path, xattrs;
@@ -65,55 +56,19 @@ static int no_memory(struct walk *w, size_t dir)
 			     show(w, dir, NULL));
 }
 
-/* ---- inodes with several names ----------------------------------------- */
-
-static struct slot *find_slot(const struct names_map *m, dev_t dev, ino_t ino)
-{
-	size_t i = (size_t)((ino ^ dev) * 0x9e3779b97f4a7c15ull >> 20);
-
-	for (;; i++) {
-		struct slot *s = &m->slots[i & (m->cap - 1)];
-
-		if (!s->item || (s->dev == dev && s->ino == ino))
-			return s;
-	}
-}
-
-static int grow_map(struct names_map *m)
-{
-	struct names_map bigger = { .cap = m->cap ? m->cap * 2 : 256 };
-	size_t i;
-
-	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
-	if (!bigger.slots)
-		return -ENOMEM;
-	for (i = 0; i < m->cap; i++)
-		if (m->slots[i].item)
-			*find_slot(&bigger, m->slots[i].dev, m->slots[i].ino) =
-				m->slots[i];
-	bigger.count = m->count;
-	free(m->slots);
-	*m = bigger;
-	return 0;
-}
-
 /* If another item has this inode, note that @item is another name of it. */
 static int note_names(struct walk *w, const struct stat *st, size_t item)
 {
 	struct hxs_tree_item *it = &w->t->items[item];
-	struct slot *s;
+	size_t first;
+	int r;
 
-	if (w->map.count * 2 >= w->map.cap && grow_map(&w->map) < 0)
-		return -ENOMEM;
-	s = find_slot(&w->map, st->st_dev, st->st_ino);
-	if (s->item) {
+	r = hxs_inodes_meet(&w->inodes, st->st_dev, st->st_ino, item, &first);
+	if (r > 0) {
 		it->state = HXS_TREE_OTHER_NAME;
-		it->same_as = s->item - 1;
-		return 0;
+		it->same_as = first;
 	}
-	*s = (struct slot){ st->st_dev, st->st_ino, item + 1 };
-	w->map.count++;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* ---- what is left out -------------------------------------------------- */
@@ -267,6 +222,16 @@ static int add_entry(struct walk *w, uint32_t parent, const char *name,
 				     w->err);
 }
 
+/* Longer paths than the format allows are refused before any work is done. */
+static int check_length(struct walk *w, size_t dir, const char *name)
+{
+	if (w->t->dirs[dir].path_len + 1 + strlen(name) <= HXS_PATH_LEN_MAX)
+		return 0;
+	return hxs_err_set(w->err, ENAMETOOLONG,
+			   "source '%s' has a path of more than %d bytes",
+			   w->t->src->name, HXS_PATH_LEN_MAX);
+}
+
 static int add_subdir(struct walk *w, size_t parent, const char *name,
 		      const struct stat *st)
 {
@@ -281,15 +246,20 @@ static int add_subdir(struct walk *w, size_t parent, const char *name,
 				   "'%s'",
 				   t->src->name, show(w, parent, name));
 	if (t->dirs[parent].depth + 2 >= HXS_PATH_DEPTH_MAX)
-		return hxs_err_errno(w->err, ENAMETOOLONG,
-				     "cannot keep '%s': too deep",
-				     show(w, parent, name));
+		return hxs_err_set(w->err, ENAMETOOLONG,
+				   "source '%s' has more than %d directories "
+				   "in one another",
+				   t->src->name, HXS_PATH_DEPTH_MAX);
+	r = check_length(w, parent, name);
+	if (r < 0)
+		return r;
 	n = hxs_tree_add_dir(t);
 	if (n < 0)
 		return no_memory(w, parent);
 	d = &t->dirs[n];
 	d->parent = (uint32_t)parent;
 	d->depth = t->dirs[parent].depth + 1;
+	d->path_len = t->dirs[parent].path_len + 1 + (uint32_t)strlen(name);
 	d->name = hxs_tree_keep(t, name, strlen(name));
 	if (!d->name)
 		return no_memory(w, parent);
@@ -623,7 +593,7 @@ int hxs_walk(struct hxs_capture *cap, struct hxs_tree *t, struct hxs_err *err)
 				 w.env_files == 1 ? " was" : "s were");
 	forget_found(&w);
 	free(w.found);
-	free(w.map.slots);
+	hxs_inodes_release(&w.inodes);
 	hxs_buf_release(&w.shown);
 	hxs_buf_release(&w.path);
 	hxs_buf_release(&w.xattrs);

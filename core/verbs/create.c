@@ -264,6 +264,8 @@ static int make(struct hxs_create *c, struct hxs_err *err)
 	if (r < 0)
 		return r;
 	r = hxs_pool_new(threads, 2 * threads, &pool);
+	if (r == -EAGAIN && threads > 1) /* a limit on processes */
+		r = hxs_pool_new(1, 2, &pool);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot start workers");
 	c->cap.pool = pool;
