@@ -250,11 +250,6 @@ uint32_t hxs_content_entry(const struct hxs_content *c)
 	return c->entry;
 }
 
-struct hxs_snapshot *hxs_content_snapshot(const struct hxs_content *c)
-{
-	return c->snap;
-}
-
 /* Note that block @check is not what it should be. */
 static void note_block(struct hxs_fault *fault, uint32_t entry,
 		       const struct hxs_block_check *check, const char *reason)
@@ -523,8 +518,10 @@ int64_t hxs_content_check(struct hxs_content *c, uint64_t first, uint64_t count,
 			continue;
 		}
 		next = check_hole(c, block, end, scratch->mem, &fault);
-		if (next < 0)
-			return next;
+		if (next < 0) {
+			(void)fail_read(c, (int)-next, block, &fault, NULL);
+			next = (int64_t)block + 1;
+		}
 		if (fault.kind) {
 			fn(&fault, ctx);
 			faults++;

@@ -68,7 +68,6 @@ HXS_AUTO_DEFINE(content, struct hxs_content *, hxs_content_close)
 
 uint64_t hxs_content_size(const struct hxs_content *c);
 uint32_t hxs_content_entry(const struct hxs_content *c);
-struct hxs_snapshot *hxs_content_snapshot(const struct hxs_content *c);
 
 /*
  * Bytes [@off, @off + @len) of the file, less at its end, none past it:

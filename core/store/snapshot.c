@@ -381,6 +381,26 @@ static int check_listed(const char *name, unsigned char d_type HXS_UNUSED,
 	return report_extra(x, name);
 }
 
+/* Look at the names in directory @n. */
+static int list_directory(struct extras *x, uint32_t n)
+{
+	int fd, r;
+
+	hxs_buf_truncate(&x->path, 0);
+	r = hxs_index_path(x->snap->idx, n, &x->path);
+	if (r < 0)
+		return r;
+	x->dir = n;
+	fd = hxs_io_open_dir(x->snap->fd, hxs_buf_str(&x->path));
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV)
+		return 0; /* whoever looks for the directory will tell */
+	if (fd < 0)
+		return fd;
+	r = hxs_io_list(fd, check_listed, x);
+	(void)close(fd); /* it was only read */
+	return r;
+}
+
 int64_t hxs_snapshot_extras(const struct hxs_snapshot *snap,
 			    hxs_snapshot_extra_fn fn, void *ctx)
 {
@@ -392,28 +412,16 @@ int64_t hxs_snapshot_extras(const struct hxs_snapshot *snap,
 	};
 	struct hxs_node node;
 	int64_t n;
-	int fd, r = 0;
+	int r, first = 0;
 
-	for (n = 0; n >= 0 && r == 0;
-	     n = hxs_index_next(snap->idx, (uint32_t)n, 0)) {
+	for (n = 0; n >= 0; n = hxs_index_next(snap->idx, (uint32_t)n, 0)) {
 		hxs_index_get(snap->idx, (uint32_t)n, &node);
 		if (!S_ISDIR(node.mode))
 			continue;
-		hxs_buf_truncate(&x.path, 0);
-		r = hxs_index_path(snap->idx, (uint32_t)n, &x.path);
-		if (r < 0)
-			break;
-		x.dir = (uint32_t)n;
-		fd = hxs_io_open_dir(snap->fd, hxs_buf_str(&x.path));
-		if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-			continue; /* a missing directory is no extra one */
-		if (fd < 0) {
-			r = fd;
-			break;
-		}
-		r = hxs_io_list(fd, check_listed, &x);
-		(void)close(fd); /* it was only read */
+		r = list_directory(&x, (uint32_t)n);
+		if (r < 0 && first == 0)
+			first = r;
 	}
 	hxs_buf_release(&x.path);
-	return r < 0 ? r : x.count;
+	return first < 0 ? first : x.count;
 }

@@ -67,7 +67,8 @@ int hxs_snapshot_stat(const struct hxs_snapshot *snap, uint32_t n,
 /*
  * Files and special files on disk that the manifest does not list and the
  * index does not know: walks the directories (no file is opened), reports
- * each through @fn (may be NULL), returns their number or -errno.
+ * each through @fn (may be NULL), returns their number. When a directory
+ * cannot be read the others are, and the first such -errno is returned.
  */
 typedef void (*hxs_snapshot_extra_fn)(const char *path, void *ctx);
 int64_t hxs_snapshot_extras(const struct hxs_snapshot *snap,

@@ -21,6 +21,16 @@ static void report_extra(const char *path, void *ctx)
 	hxs_verify_report_fault(ctx, &fault, path);
 }
 
+static void report_unlisted(struct hxs_verify_run *run, int e)
+{
+	struct hxs_fault fault = { .kind = HXS_FAULT_READ };
+
+	(void)snprintf(fault.reason, sizeof(fault.reason),
+		       "the names in a directory cannot be read: %s",
+		       strerror(e));
+	hxs_verify_report_fault(run, &fault, "");
+}
+
 /* Totals beforehand, so that progress has an end. */
 static void count_work(struct hxs_verify_run *run)
 {
@@ -57,9 +67,11 @@ static int check_all(struct hxs_verify_run *run)
 	if (run->status < 0)
 		return run->status;
 	extras = hxs_snapshot_extras(run->snap, report_extra, run);
-	if (extras < 0)
+	if (extras < 0 && hxs_verify_is_ours((int)extras))
 		return hxs_err_errno(run->err, (int)-extras,
 				     "cannot list the snapshot's directories");
+	if (extras < 0)
+		report_unlisted(run, (int)-extras);
 	return 0;
 }
 
@@ -120,7 +132,8 @@ static int verify_open(struct hxs_verify_run *run, const char *name)
 	int r;
 
 	/* Whoever removes snapshots leaves a locked one alone. */
-	if (flock(hxs_snapshot_fd(run->snap), LOCK_SH | LOCK_NB) < 0)
+	if (flock(hxs_snapshot_fd(run->snap), LOCK_SH | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK)
 		return hxs_err_set(run->err, HXS_EBUSY,
 				   "snapshot '%s' is being removed", name);
 	out->foreign = hxs_snapshot_is_foreign(run->snap);
@@ -156,7 +169,8 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	if (r == 0) {
 		run.snap = snap;
 		r = verify_open(&run, name);
-	} else if (r == -HXS_ECORRUPT) {
+	} else if (r == -HXS_ECORRUPT || r == -EIO || r == -EUCLEAN ||
+		   r == -EBADMSG) {
 		report_snapshot(&run, name, &why);
 		r = 0;
 	} else if (err) {
@@ -165,8 +179,10 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	(void)pthread_mutex_destroy(&run.lock);
 	(void)pthread_cond_destroy(&run.opened);
 	out->seconds = hxs_clock_ticks() - start;
-	if (r < 0)
+	/* What was found stays found, whatever ended the run. */
+	if (r < 0 && (!out->faults || r == -ECANCELED))
 		return r;
+	hxs_err_clear(err);
 	save_result(s, kind, env, id,
 		    snap ? hxs_snapshot_manifest_digest(snap) : NULL, opts,
 		    out);

@@ -95,6 +95,16 @@ static void fault_of(struct hxs_verify_run *run, uint32_t entry,
 	lock_and_report(&fault, run);
 }
 
+static void stop_open(struct hxs_verify_run *run, const struct hxs_buf *path,
+		      int r)
+{
+	struct hxs_err err = HXS_ERR_INIT;
+
+	(void)hxs_err_errno(&err, -r, "cannot open '%s/%s'",
+			    hxs_snapshot_name(run->snap), hxs_buf_str(path));
+	stop(run, r, &err);
+}
+
 /* A link must lead where the index says, a directory must be one. */
 static void check_other(struct hxs_verify_run *run, const struct hxs_node *node)
 {
@@ -117,6 +127,8 @@ static void check_other(struct hxs_verify_run *run, const struct hxs_node *node)
 		else if (fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV)
 			fault_of(run, node->number, HXS_FAULT_TYPE,
 				 "something else took the directory's place");
+		else if (hxs_verify_is_ours(fd))
+			stop_open(run, &path, fd);
 		else if (fd < 0)
 			fault_of(run, node->number, HXS_FAULT_READ,
 				 "the directory cannot be opened");
@@ -137,6 +149,12 @@ static void check_other(struct hxs_verify_run *run, const struct hxs_node *node)
 			 "the link in the store leads elsewhere");
 }
 
+bool hxs_verify_is_ours(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN ||
+	       r == -EACCES || r == -EPERM;
+}
+
 static struct hxs_content *open_content(struct hxs_verify_run *run,
 					uint32_t entry)
 {
@@ -148,7 +166,7 @@ static struct hxs_content *open_content(struct hxs_verify_run *run,
 	r = hxs_content_open(run->snap, entry, &content, &fault, &err);
 	if (r == 0)
 		return content;
-	if (fault.kind == HXS_FAULT_NONE && (r == -ENOMEM || r == -EMFILE)) {
+	if (fault.kind == HXS_FAULT_NONE && hxs_verify_is_ours(r)) {
 		stop(run, r, &err);
 		return NULL;
 	}
@@ -211,13 +229,17 @@ static void check_range(struct hxs_verify_run *run, struct hxs_verify_large *f,
 			uint64_t first, uint64_t count,
 			struct hxs_scratch *scratch)
 {
+	uint64_t at = first << HXS_BLOCK_SHIFT, bytes;
 	bool last;
 
 	check_blocks(run, f->content, first, count, scratch);
+	bytes = hxs_content_size(f->content) - at;
+	if (bytes > count << HXS_BLOCK_SHIFT)
+		bytes = count << HXS_BLOCK_SHIFT;
 	(void)pthread_mutex_lock(&run->lock);
 	last = --f->users == 0 && f->next_block == f->blocks;
 	(void)pthread_mutex_unlock(&run->lock);
-	add_progress(run, last, count << HXS_BLOCK_SHIFT);
+	add_progress(run, last, bytes);
 	if (!last)
 		return;
 	hxs_content_close(f->content);
@@ -239,7 +261,7 @@ static void check_entry(struct hxs_verify_run *run, uint32_t entry,
 	/* A foreign file has been hashed whole by opening it. */
 	if (content && !hxs_snapshot_is_foreign(run->snap))
 		check_blocks(run, content, 0, UINT64_MAX, scratch);
-	add_progress(run, 1, node.size);
+	add_progress(run, 1, content ? node.size : 0);
 }
 
 /* What a worker does next: a range of a large file, or some entries. */

@@ -23,6 +23,12 @@ struct hxs_verify_run {
 	struct hxs_err *err;
 };
 
+/*
+ * Whether -errno @r says that something could not be looked at by this
+ * process, and nothing about what is stored.
+ */
+bool hxs_verify_is_ours(int r);
+
 /* One worker: returns when nothing is left to check. @arg is the run. */
 void hxs_verify_work(void *arg);
 

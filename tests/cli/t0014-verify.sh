@@ -138,12 +138,23 @@ test_expect_success 'a symbolic link that leads elsewhere (native)' '
 	test_line_count 1 out && test_grep " dev/$id/events/link: " out
 '
 
-test_expect_success SETPRIV 'a file that cannot be read is a fault, not absent' '
+# That this user may not read it says nothing of what is stored: no result.
+test_expect_success SETPRIV 'a file that this user may not read is no fault' '
 	fresh && chmod a+r "$native/index.hxi" "$native/manifest.sha256" &&
 	chmod 0 "$native/events/a.json" &&
-	test_exit 3 as_nobody "$(command -v hxsnap)" --store "$STORE" \
+	test_exit 1 as_nobody "$(command -v hxsnap)" --store "$STORE" \
 		verify dev/latest >out 2>err &&
-	test_grep "^read dev/$id/events/a.json: " out
+	test_grep "dev/$id/events/a.json.*Permission denied" err
+'
+
+test_expect_success TMPFS 'what was found stays found, and is recorded' '
+	fresh && flip_byte "$native/events/a.json" 3 &&
+	mkdir -p "$native/events/sub" &&
+	mount -t tmpfs none "$native/events" &&
+	test_when_finished "umount \"$native/events\"" &&
+	test_exit 3 hxsnap verify "dev/$id" >out 2>err &&
+	test_grep "^type dev/$id/events: " out &&
+	[ "$(hxsnap --json show "dev/$id" | jq .verified.passed)" = false ]
 '
 
 test_expect_success 'the manifest: a byte flipped, cut short, cut to nothing, gone' '
