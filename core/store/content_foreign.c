@@ -39,7 +39,7 @@ static int hash_file(int fd, uint64_t size, struct hxs_chain *chain)
 		if (r < 0)
 			return r;
 		off += (uint64_t)n;
-	} while ((size_t)n == want);
+	} while ((size_t)n == want && off <= size); /* or it grew: wrong */
 	return hxs_chain_maker_finish(maker, chain);
 }
 
@@ -80,16 +80,20 @@ static struct hxs_foreign_file *claim(struct hxs_snapshot *snap, uint32_t entry,
 	return f;
 }
 
-static void settle(struct hxs_snapshot *snap, struct hxs_foreign_file *f,
+/* Put down how hashing it has ended; whether it is right. */
+static bool settle(struct hxs_snapshot *snap, struct hxs_foreign_file *f,
 		   const struct stat *st, int r, const struct hxs_digest *want,
 		   struct hxs_chain *chain)
 {
+	bool right = false;
+
 	(void)pthread_mutex_lock(&snap->lock);
 	if (r < 0) {
 		f->verdict = HXS_UNREAD;
 	} else if (hxs_digest_equal(&chain->digest, want) &&
 		   chain->size == (uint64_t)st->st_size) {
 		f->verdict = HXS_RIGHT;
+		right = true;
 		f->chain = *chain;
 		memset(chain, 0, sizeof(*chain));
 		atomic_fetch_add(&snap->files_memory,
@@ -103,6 +107,7 @@ static void settle(struct hxs_snapshot *snap, struct hxs_foreign_file *f,
 	}
 	(void)pthread_cond_broadcast(&snap->changed);
 	(void)pthread_mutex_unlock(&snap->lock);
+	return right;
 }
 
 static int fail_wrong(struct hxs_snapshot *snap, uint32_t entry,
@@ -134,18 +139,23 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 	struct hxs_foreign_file *f;
 	struct hxs_digest found;
 	struct hxs_node node;
-	bool mine, right, again;
+	bool mine, right;
 	int r = 0;
 
 	hxs_index_get(snap->idx, entry, &node);
 	(void)pthread_mutex_lock(&snap->lock);
 	f = claim(snap, entry, st, &mine);
+	/* Settled now; another thread may unsettle it as soon as we let go. */
+	right = f && f->verdict == HXS_RIGHT;
+	if (f)
+		found = f->found;
 	(void)pthread_mutex_unlock(&snap->lock);
 	if (!f)
 		return hxs_err_errno(err, ENOMEM, "cannot check a file");
 	if (mine) {
 		r = hash_file(fd, node.size, &made);
-		settle(snap, f, st, r, node.digest, &made);
+		found = made.digest;
+		right = settle(snap, f, st, r, node.digest, &made);
 		hxs_chain_release(&made);
 	}
 	if (r < 0) {
@@ -155,15 +165,6 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			       "the store cannot read it");
 		return hxs_err_errno(err, -r, "cannot read '%s'", node.name);
 	}
-
-	(void)pthread_mutex_lock(&snap->lock);
-	right = f->verdict == HXS_RIGHT;
-	again = f->verdict == HXS_UNREAD || f->verdict == HXS_READING;
-	found = f->found;
-	(void)pthread_mutex_unlock(&snap->lock);
-	if (again) /* the thread that read it failed: its failure is ours */
-		return hxs_err_errno(err, EAGAIN, "cannot check '%s'",
-				     node.name);
 	if (!right)
 		return fail_wrong(snap, entry, node.digest, &found, node.size,
 				  fault, err);

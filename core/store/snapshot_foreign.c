@@ -207,6 +207,22 @@ static int read_target(int fd, char *buf, size_t size)
 	return 0;
 }
 
+/*
+ * An entry whose attributes cannot be read goes without them: one such file
+ * must not hide a whole snapshot. What is wrong with it shows when it is
+ * opened.
+ */
+static int read_xattrs(int fd, struct hxs_buf *out)
+{
+	int r = hxs_xattr_read(fd, out);
+
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	hxs_buf_release(out);
+	*out = (struct hxs_buf)HXS_BUF_INIT;
+	return 0;
+}
+
 /* Add what lies at @name in the directory being walked. */
 static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 		     void *ctx)
@@ -235,13 +251,14 @@ static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 	if (fd < 0)
 		return fd;
 	fill_node(&st, &node);
-	r = hxs_xattr_read(fd, &xattrs);
-	if (r < 0 && r != -EOPNOTSUPP)
+	line = hxs_manifest_find(b->manifest, path.data);
+	if (!line && !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
+		return 0; /* not listed: not there */
+	r = read_xattrs(fd, &xattrs);
+	if (r < 0)
 		return r;
 	node.xattrs = xattrs.data;
 	node.xattrs_len = xattrs.len;
-
-	line = hxs_manifest_find(b->manifest, path.data);
 	if (line) {
 		b->seen[line - hxs_manifest_line(b->manifest, 0)] = 1;
 		return add_file(b, &node, &st, line);
@@ -257,8 +274,6 @@ static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 			     : note_place(&b->links, b->at->handle, name,
 					  node.name_len, handle);
 	}
-	if (!S_ISDIR(st.st_mode))
-		return 0; /* not listed: not there */
 	r = hxs_index_builder_add(b->builder, b->at->handle, &node, &handle,
 				  b->err);
 	if (r == 0)
