@@ -50,7 +50,12 @@ static int choose_id(struct hxs_store *s, const char *env,
 	if (r < 0)
 		return r;
 	hxs_clock_now(&now);
-	if (min - now.tv_sec > WAIT_MAX) {
+	/* The clock may be set back while we wait: ask it anew each second. */
+	while (now.tv_sec < min && min - now.tv_sec <= WAIT_MAX) {
+		hxs_clock_wait_until(now.tv_sec + 1);
+		hxs_clock_now(&now);
+	}
+	if (now.tv_sec < min) {
 		char then[HXS_RFC3339_LEN + 1] = "the future";
 
 		(void)hxs_clock_format_rfc3339(min - 1, then); /* else so */
@@ -61,10 +66,6 @@ static int choose_id(struct hxs_store *s, const char *env,
 		hxs_err_hint(err, "was the clock set back? Wait, set it right, "
 				  "or remove that snapshot");
 		return -HXS_EBUSY;
-	}
-	while (now.tv_sec < min) {
-		hxs_clock_wait_until(min);
-		hxs_clock_now(&now);
 	}
 	r = hxs_clock_format_id(now.tv_sec, id);
 	if (r < 0)

@@ -182,7 +182,8 @@ static int make_one(int at, const char *name, mode_t mode, bool *made)
 		/* A read-only file system may say so before EEXIST. */
 		return fd >= 0 ? fd : -e;
 	}
-	if (*made && fchmodat(at, name, mode, 0) < 0)
+	/* Durable, or what is acknowledged below it could vanish with it. */
+	if (*made && (fchmodat(at, name, mode, 0) < 0 || fsync(at) < 0))
 		return -errno;
 	return hxs_io_open_dir(at, name);
 }
