@@ -127,6 +127,7 @@ struct pass {
 	uint32_t *reach; /* bytes of a directory's path */
 	uint16_t *depth;
 	bool has_xattrs;
+	struct hxs_digest empty; /* of no bytes */
 };
 
 /* One string of @len bytes that must lie at the running position. */
@@ -254,6 +255,10 @@ static const char *check_file(struct pass *p, uint32_t n)
 		return "a file has an impossible size";
 	if (le16toh(e->flags) & ~(HXS_INDEX_SPARSE | HXS_INDEX_SQLITE_WAL))
 		return "an entry has an unknown flag";
+	/* No block would ever be compared with it. */
+	if (size == 0 && !p->idx->bare &&
+	    !hxs_digest_equal(&e->digest, &p->empty))
+		return "an empty file has another file's digest";
 	if (p->idx->bare)
 		return e->flags || e->a || e->c ? "a bare index has chains"
 						: NULL;
@@ -439,6 +444,7 @@ int hxs_index_prove(const struct hxs_index *idx, struct hxs_err *err)
 
 	if (!tally || !reach || !depth)
 		return hxs_err_errno(err, ENOMEM, "cannot check an index");
+	hxs_digest_of("", 0, &p.empty);
 	for (i = 0; i < HXS_INDEX_SECTIONS; i++)
 		p.total[i] = le64toh(h->section[i].count);
 	fault = check_all(&p, &n);
