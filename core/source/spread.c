@@ -68,8 +68,8 @@ static void place_release(struct place *p)
 }
 
 /*
- * Go to directory @dir. 1, or 0 when it is no longer in the live data; the
- * handles of live data and earlier backup are opened when first needed.
+ * Go to the copy of directory @dir; the handles of live data and earlier
+ * backup are opened when first needed.
  */
 static int go_to(struct place *p, size_t dir, struct hxs_err *err)
 {

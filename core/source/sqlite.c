@@ -475,7 +475,7 @@ static int judge(struct hxs_sqlite *db, sqlite3 *copy, sqlite3_stmt *stmt,
 	const char *text;
 
 	/* A collation or function of the application's: we cannot know. */
-	if (rc == SQLITE_ERROR) {
+	if ((rc & 0xff) == SQLITE_ERROR) {
 		db->unchecked = true;
 		(void)snprintf(db->why, sizeof(db->why), "%s",
 			       sqlite3_errmsg(copy));
