@@ -1,5 +1,5 @@
 /*
- * Following the store, and telling the kernel.
+ * Following the store.
  *
  * inotify watches the store's own directories and each environment's; the
  * directories are reached by handle, so that no link is followed. What an
@@ -8,10 +8,6 @@
  * times are compared every few seconds, or twice a second where there is no
  * inotify or it cannot be trusted (network file systems), so that nothing is
  * missed for good.
- *
- * The calls that tell the kernel may wait for a client that holds a directory
- * while its request is being answered. This thread answers none and holds no
- * lock, so that always ends.
  */
 #include "base/io.h"
 #include "base/log.h"
@@ -19,6 +15,7 @@
 #include "fs/notes.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
+#include "fs/tell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -334,59 +331,6 @@ static void read_events(struct hxfs_watch *w)
 		scan_dirty(w);
 }
 
-/* ---- telling ------------------------------------------------------------- */
-
-/*
- * That the kernel knows nothing of a name is no failure, and neither is that
- * it still uses it: then it asks again before the next use.
- */
-static void tell(struct hxfs_mount *m, const struct hxfs_note *n)
-{
-	size_t len = strlen(n->name);
-
-	switch (n->kind) {
-	case HXFS_NOTE_NAME:
-		(void)fuse_lowlevel_notify_inval_entry(m->se, n->dir, n->name,
-						       len);
-		break;
-	case HXFS_NOTE_GONE:
-		(void)fuse_lowlevel_notify_delete(m->se, n->dir, n->child,
-						  n->name, len);
-		break;
-	case HXFS_NOTE_DIR:
-		(void)fuse_lowlevel_notify_inval_inode(m->se, n->dir, 0, 0);
-		break;
-	}
-}
-
-/* Which listings are stale is not known any more: all may be. */
-static void tell_all_listings(struct hxfs_mount *m)
-{
-	struct hxfs_note n = { .kind = HXFS_NOTE_DIR, .dir = HXFS_ROOT };
-	size_t i, count;
-
-	tell(m, &n);
-	hxfs_lock(m->fs);
-	count = m->fs->env_count;
-	hxfs_unlock(m->fs);
-	for (i = 0; i < count; i++) {
-		n.dir = hxfs_number_env((uint32_t)i, HXFS_IS_ENV);
-		tell(m, &n);
-		n.dir = hxfs_number_env((uint32_t)i, HXFS_IS_ROLLBACKS);
-		tell(m, &n);
-	}
-}
-
-static void tell_notes(struct hxfs_mount *m)
-{
-	struct hxfs_note n;
-
-	while (hxfs_notes_take(m->fs->notes, &n))
-		tell(m, &n);
-	if (hxfs_notes_lost(m->fs->notes))
-		tell_all_listings(m);
-}
-
 /* ---- the thread ---------------------------------------------------------- */
 
 static void *run(void *arg)
@@ -399,7 +343,7 @@ static void *run(void *arg)
 
 	scan_everything(w);
 	for (;;) {
-		tell_notes(w->m);
+		hxfs_tell_notes(w->m);
 		fd[0] = (struct pollfd){ .fd = hxfs_notes_fd(notes),
 					 .events = POLLIN };
 		fd[1] = (struct pollfd){ .fd = w->inotify, .events = POLLIN };

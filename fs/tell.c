@@ -1,0 +1,56 @@
+#include "fs/tell.h"
+
+#include "fs/notes.h"
+
+#include <string.h>
+
+/*
+ * That the kernel knows nothing of a name is no failure, and neither is that
+ * it still uses it: then it asks again before the next use.
+ */
+static void tell(struct hxfs_mount *m, const struct hxfs_note *n)
+{
+	size_t len = strlen(n->name);
+
+	switch (n->kind) {
+	case HXFS_NOTE_NAME:
+		(void)fuse_lowlevel_notify_inval_entry(m->se, n->dir, n->name,
+						       len);
+		break;
+	case HXFS_NOTE_GONE:
+		(void)fuse_lowlevel_notify_delete(m->se, n->dir, n->child,
+						  n->name, len);
+		break;
+	case HXFS_NOTE_DIR:
+		(void)fuse_lowlevel_notify_inval_inode(m->se, n->dir, 0, 0);
+		break;
+	}
+}
+
+/* Which listings are stale is not known any more: all may be. */
+static void tell_all_listings(struct hxfs_mount *m)
+{
+	struct hxfs_note n = { .kind = HXFS_NOTE_DIR, .dir = HXFS_ROOT };
+	size_t i, count;
+
+	tell(m, &n);
+	hxfs_lock(m->fs);
+	count = m->fs->env_count;
+	hxfs_unlock(m->fs);
+	for (i = 0; i < count; i++) {
+		n.dir = hxfs_number_env((uint32_t)i, HXFS_IS_ENV);
+		tell(m, &n);
+		n.dir = hxfs_number_env((uint32_t)i, HXFS_IS_ROLLBACKS);
+		tell(m, &n);
+	}
+}
+
+void hxfs_tell_notes(struct hxfs_mount *m)
+{
+	struct hxfs_note n;
+
+	while (hxfs_notes_take(m->fs->notes, &n))
+		tell(m, &n);
+	if (hxfs_notes_lost(m->fs->notes))
+		tell_all_listings(m);
+}
