@@ -134,6 +134,9 @@ static int run(struct hxfs_options *opt)
 	int r;
 
 	hxs_log_set_sink(hxs_log_to_stderr, program, s.level);
+	/* A daemon must not keep its starter's locks and pipes for years. */
+	if (!opt->foreground)
+		(void)close_range(STDERR_FILENO + 1, ~0u, 0); /* may lack */
 	r = check_config(opt, &err);
 	if (r == 0)
 		r = hxs_store_open(opt->store, &store, &err);

@@ -283,6 +283,21 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 	return 0;
 }
 
+/*
+ * Unmount, unless another mount lies on the place by now: ours was detached
+ * by hand and lives on for those who still use it, and what came after is not
+ * ours to take away. Closing the session then ends it.
+ */
+static void unmount_own(struct hxfs_mount *m, const struct hxfs_mounted *own)
+{
+	struct hxfs_mounted now;
+
+	if (hxfs_mountinfo_ask(m->fs->mountpoint, &now) == 1 &&
+	    (now.major != own->major || now.minor != own->minor))
+		return;
+	fuse_session_unmount(m->se);
+}
+
 int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	       struct hxs_err *err)
 {
@@ -292,6 +307,7 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 		.ready = ready,
 		.ready_ctx = ctx,
 	};
+	struct hxfs_mounted own = { 0 };
 	int r;
 
 	/* Without attributes these two cannot fail. */
@@ -312,9 +328,12 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 		fuse_session_destroy(m.se);
 		return r;
 	}
+	if (hxfs_mountinfo_ask(fs->mountpoint, &own) != 1)
+		hxs_log_warn("'%s' is not to be found among the mounts",
+			     fs->mountpoint);
 	r = serve_mounted(&m, err);
 	hxfs_call_abandon_all(&m);
-	fuse_session_unmount(m.se);
+	unmount_own(&m, &own);
 	start_patience();
 	hxs_pool_free(HXS_STEAL(fs->pool)); /* first: it feeds the other */
 	hxs_pool_free(HXS_STEAL(fs->hash_pool));

@@ -296,4 +296,20 @@ test_expect_success FUSE,SETPRIV,SETUID 'an ordinary user, by fusermount3' '
 	test_grep "nosuid,nodev" user.out && test_grep "user_id=65534" user.out
 '
 
+test_expect_success FUSE,ROOT 'a daemon detached by hand leaves its successor alone' '
+	hxsnapfs "$STORE" mnt && old=$(jq .pid mnt/.status) &&
+	exec 8<mnt/dev/latest/events/file && umount -l mnt &&
+	hxsnapfs "$STORE" mnt && new=$(jq .pid mnt/.status) &&
+	test_when_finished "umount mnt && gone \"$TRASH/mnt\"" &&
+	kill -TERM "$old" && test_poll 30 "! kill -0 $old 2>/dev/null" &&
+	exec 8<&- &&
+	[ "$(jq .pid mnt/.status)" = "$new" ] && ls mnt/dev/latest/events
+'
+
+test_expect_success FUSE,ROOT 'a daemon keeps nothing open that its starter had open' '
+	(flock 9 && hxsnapfs "$STORE" mnt) 9>lock &&
+	test_when_finished "umount mnt && gone \"$TRASH/mnt\"" &&
+	flock -n lock true
+'
+
 test_done
