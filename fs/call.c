@@ -113,11 +113,19 @@ void hxfs_call_abandon_all(struct hxfs_mount *m)
 	(void)pthread_rwlock_unlock(&m->answering);
 }
 
-/* In the thread that received the interrupt; @data lives as long as this. */
+/*
+ * In the thread that received the interrupt; @data lives as long as this. When
+ * the interrupt came first, libfuse calls this while registering, with the
+ * request locked: it must not be answered, and so freed, before it is let go.
+ */
 static void interrupted(fuse_req_t req, void *data)
 {
 	struct hxfs_call *c = data;
 
+	if (atomic_load(&c->registering)) {
+		atomic_store(&c->too_early, true);
+		return;
+	}
 	if (!atomic_exchange(&c->answered, true))
 		(void)fuse_reply_err(req, EINTR); /* or it was unmounted */
 }
@@ -227,6 +235,8 @@ static int defer(const struct hxfs_call *from, enum hxfs_patience patience)
 		return -ENOMEM;
 	memcpy(c, from, sizeof(*c));
 	atomic_init(&c->answered, false);
+	atomic_init(&c->registering, false);
+	atomic_init(&c->too_early, false);
 	c->patience = patience;
 	c->deferred = true;
 	if (c->name) {
@@ -242,7 +252,11 @@ static int defer(const struct hxfs_call *from, enum hxfs_patience patience)
 	 * its run has ended.
 	 */
 	list_call(c);
+	atomic_store(&c->registering, true);
 	fuse_req_interrupt_func(c->req, interrupted, c);
+	atomic_store(&c->registering, false);
+	if (atomic_load(&c->too_early))
+		interrupted(c->req, c);
 	place(c);
 	return 0;
 }

@@ -60,6 +60,7 @@ struct hxfs_call {
 	enum hxfs_patience patience;
 	bool deferred, claimed;
 	atomic_bool answered;
+	atomic_bool registering, too_early; /* see interrupted() */
 	/* on a worker, guarded by m->calls_lock */
 	struct hxfs_call *next, **link; /* among m->calls */
 	struct hxfs_call *follower; /* waits for the same thing */
