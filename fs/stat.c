@@ -31,10 +31,16 @@ static int stat_dir(struct hxfs *fs, const char *path, struct stat *st)
 /* Take from @st what directory @path, if it is there, does not allow. */
 static void narrow(struct hxfs *fs, const char *path, struct stat *st)
 {
+	mode_t user, group, other;
 	struct stat above;
 
-	if (stat_dir(fs, path, &above) == 0)
-		st->st_mode &= above.st_mode | S_IFMT;
+	if (stat_dir(fs, path, &above) != 0)
+		return;
+	/* Who is owner or group here may be anybody there. */
+	other = above.st_mode & 7;
+	user = above.st_uid == st->st_uid ? above.st_mode >> 6 & 7 : other;
+	group = above.st_gid == st->st_gid ? above.st_mode >> 3 & 7 : other;
+	st->st_mode &= S_IFMT | user << 6 | group << 3 | other;
 }
 
 /* What the mount says of a directory of the store. */
@@ -60,6 +66,7 @@ static int stat_root(struct hxfs *fs, struct stat *st)
 int hxfs_stat_env(struct hxfs *fs, uint32_t env, bool rollbacks,
 		  struct stat *st)
 {
+	bool rollbacks_only = false;
 	char path[2][128];
 	struct hxfs_env *e;
 	int r;
@@ -75,11 +82,13 @@ int hxfs_stat_env(struct hxfs *fs, uint32_t env, bool rollbacks,
 	if (!e)
 		return -ESTALE;
 	r = stat_dir(fs, path[rollbacks], st);
-	if (r == -ENOENT && !rollbacks)
+	if (r == -ENOENT && !rollbacks) {
+		rollbacks_only = true;
 		r = stat_dir(fs, path[1], st);
+	}
 	if (r < 0)
 		return r == -ENOENT ? -ESTALE : r;
-	if (rollbacks)
+	if (rollbacks || rollbacks_only)
 		narrow(fs, "rollbacks", st);
 	as_dir(st, hxfs_number_env(env, rollbacks ? HXFS_IS_ROLLBACKS
 						  : HXFS_IS_ENV));
