@@ -120,8 +120,11 @@ static void keep(struct hxfs_faults *f, const struct hxfs_fault *from,
 	struct kept *grown, *k;
 	size_t cap;
 
-	if (f->count >= HXFS_FAULTS_KEPT)
-		return;
+	if (f->count >= HXFS_FAULTS_KEPT) { /* the newest are worth most */
+		free(f->kept[0].path);
+		memmove(&f->kept[0], &f->kept[1],
+			--f->count * sizeof(f->kept[0]));
+	}
 	if (f->count == f->cap) {
 		cap = f->cap ? f->cap * 2 : 16;
 		grown = reallocarray(f->kept, cap, sizeof(*grown));

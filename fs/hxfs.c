@@ -50,6 +50,7 @@ static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 	fs->uid = getuid();
 	fs->gid = getgid();
 	fs->budget = HXFS_BUDGET;
+	fs->loaded_min = HXFS_LOADED_MIN;
 	fs->loaded_max = raise_limits();
 	fs->mountpoint = strdup(mountpoint);
 	r = fs->mountpoint ? 0 : -ENOMEM;

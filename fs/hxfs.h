@@ -124,7 +124,7 @@ struct hxfs {
 	uint64_t unlisted; /* sum over present slots where known */
 
 	/* set before threads start; a quarter of our descriptors at most */
-	size_t budget, loaded_max;
+	size_t budget, loaded_min, loaded_max;
 	struct hxfs_counters counters;
 	struct hxfs_ahead *ahead;
 	struct hxfs_faults *faults;
@@ -136,6 +136,8 @@ struct hxfs {
 };
 
 #define HXFS_BUDGET (64u << 20) /* bytes of indexes held in memory */
+/* Stay whatever their size: comparing two snapshots takes turns. */
+#define HXFS_LOADED_MIN 2u
 
 /*
  * Take the store (borrowed) and @opt (borrowed), read what is in it.

@@ -61,7 +61,7 @@ static struct hxs_snapshot *take_out(struct hxfs *fs, struct hxfs_slot *s)
 
 static bool over_budget(const struct hxfs *fs)
 {
-	return fs->loaded > 1 &&
+	return fs->loaded > fs->loaded_min &&
 	       (fs->loaded_bytes > fs->budget || fs->loaded > fs->loaded_max);
 }
 

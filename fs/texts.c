@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define TEXTS 16u
+#define TEXTS 256u /* a reader may be slow among many who only look */
 
 struct hxfs_texts {
 	pthread_mutex_t lock;

@@ -283,6 +283,7 @@ static void test_budget(struct hxfs *fs)
 	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" B), HXFS_HASH, &b, NULL),
 	       0, "and another");
 	fs->budget = 1;
+	fs->loaded_min = 1;
 	hxfs_slots_leave(fs, b);
 	ok(b->state == HXFS_IDLE && fs->loaded == 1,
 	   "over budget the one that is left is dropped");
