@@ -164,25 +164,41 @@ int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
 }
 
 /* The greatest id among the results that is smaller than @below. */
-struct newest {
-	char best[HXS_ID_LEN + 1];
-	char below[HXS_ID_LEN + 1];
+/* The ids that have a result. */
+struct ids {
+	char (*id)[HXS_ID_LEN + 1];
+	size_t count, cap, next;
 };
 
 static int see_result(const char *name, unsigned char type HXS_UNUSED,
 		      void *ctx)
 {
-	struct newest *n = ctx;
-	char id[HXS_ID_LEN + 1];
+	char id[HXS_ID_LEN + 1], (*grown)[HXS_ID_LEN + 1];
+	struct ids *ids = ctx;
+	size_t cap;
 
 	if (strlen(name) != HXS_ID_LEN + strlen(SUFFIX) ||
 	    strcmp(name + HXS_ID_LEN, SUFFIX) != 0)
 		return 0;
 	memcpy(id, name, HXS_ID_LEN);
 	id[HXS_ID_LEN] = '\0';
-	if (is_id(id) && strcmp(id, n->below) < 0 && strcmp(id, n->best) > 0)
-		memcpy(n->best, id, sizeof(id));
+	if (!is_id(id))
+		return 0;
+	if (ids->count == ids->cap) {
+		cap = ids->cap ? ids->cap * 2 : 64;
+		grown = reallocarray(ids->id, cap, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		ids->id = grown;
+		ids->cap = cap;
+	}
+	memcpy(ids->id[ids->count++], id, sizeof(id));
 	return 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return strcmp(b, a);
 }
 
 static bool is_there(const struct hxs_store *s, const char *env, const char *id)
@@ -192,16 +208,11 @@ static bool is_there(const struct hxs_store *s, const char *env, const char *id)
 	return hxs_store_open_dir(s, HXS_BACKUP, env, id, &fd, NULL) == 0;
 }
 
-/*
- * Looks at results from the newest down, listing again for each step: nearly
- * always the first or the second is the one, and results of snapshots that
- * are gone are few.
- */
 int hxs_result_latest(const struct hxs_store *s, const char *env,
 		      char id[HXS_ID_LEN + 1])
 {
 	HXS_AUTO_CLOSE int fd = -1;
-	struct newest n = { .below = "~" };
+	struct ids ids = { 0 };
 	struct hxs_result res;
 	char dir[PATH_SIZE];
 	int r;
@@ -214,20 +225,20 @@ int hxs_result_latest(const struct hxs_store *s, const char *env,
 		return 0;
 	if (fd < 0)
 		return fd;
-	for (;;) {
-		n.best[0] = '\0';
-		r = hxs_io_list(fd, see_result, &n);
-		if (r < 0)
-			return r;
-		if (n.best[0] == '\0')
-			return 0;
-		if (hxs_result_load(s, HXS_BACKUP, env, n.best, &res) == 1 &&
-		    res.passed && is_there(s, env, n.best)) {
-			memcpy(id, n.best, sizeof(n.best));
-			return 1;
+	r = hxs_io_list(fd, see_result, &ids);
+	if (r == 0 && ids.count)
+		qsort(ids.id, ids.count, sizeof(*ids.id), newest_first);
+	for (; r == 0 && ids.next < ids.count; ids.next++) {
+		const char *at = ids.id[ids.next];
+
+		if (hxs_result_load(s, HXS_BACKUP, env, at, &res) == 1 &&
+		    res.passed && is_there(s, env, at)) {
+			memcpy(id, at, sizeof(*ids.id));
+			r = 1;
 		}
-		memcpy(n.below, n.best, sizeof(n.best));
 	}
+	free(ids.id);
+	return r;
 }
 
 int hxs_result_pin(struct hxs_store *s, enum hxs_kind kind, const char *env,
