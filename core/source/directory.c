@@ -84,7 +84,6 @@ static int add_top(struct hxs_capture *cap, struct hxs_tree *t,
 		return hxs_err_errno(err, ENOMEM, "source '%s'", name);
 	d = &t->dirs[0];
 	d->name = name;
-	d->path_len = (uint32_t)strlen(name);
 	hxs_tree_from_stat(&d->st, &st);
 	n = cap->prev ? hxs_index_lookup(cap->prev, 0, name, strlen(name)) : -1;
 	d->prev = n < 0 ? HXS_TREE_NONE : (uint32_t)n;

@@ -32,7 +32,7 @@ struct hxs_tree_dir {
 	uint32_t parent; /* the top is its own */
 	uint32_t handle; /* in the index builder */
 	uint32_t prev; /* entry of the earlier backup, or NONE */
-	uint32_t depth, path_len; /* of its path in the snapshot */
+	uint32_t depth; /* as deep as may be, no path is too long */
 	size_t first, count; /* its items */
 	const char *name; /* in the arena; the source's for the top */
 	struct hxs_tree_stat st;

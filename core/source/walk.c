@@ -222,16 +222,6 @@ static int add_entry(struct walk *w, uint32_t parent, const char *name,
 				     w->err);
 }
 
-/* Longer paths than the format allows are refused before any work is done. */
-static int check_length(struct walk *w, size_t dir, const char *name)
-{
-	if (w->t->dirs[dir].path_len + 1 + strlen(name) <= HXS_PATH_LEN_MAX)
-		return 0;
-	return hxs_err_set(w->err, ENAMETOOLONG,
-			   "source '%s' has a path of more than %d bytes",
-			   w->t->src->name, HXS_PATH_LEN_MAX);
-}
-
 static int add_subdir(struct walk *w, size_t parent, const char *name,
 		      const struct stat *st)
 {
@@ -250,16 +240,12 @@ static int add_subdir(struct walk *w, size_t parent, const char *name,
 				   "source '%s' has more than %d directories "
 				   "in one another",
 				   t->src->name, HXS_PATH_DEPTH_MAX);
-	r = check_length(w, parent, name);
-	if (r < 0)
-		return r;
 	n = hxs_tree_add_dir(t);
 	if (n < 0)
 		return no_memory(w, parent);
 	d = &t->dirs[n];
 	d->parent = (uint32_t)parent;
 	d->depth = t->dirs[parent].depth + 1;
-	d->path_len = t->dirs[parent].path_len + 1 + (uint32_t)strlen(name);
 	d->name = hxs_tree_keep(t, name, strlen(name));
 	if (!d->name)
 		return no_memory(w, parent);

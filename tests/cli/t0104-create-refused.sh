@@ -214,4 +214,17 @@ test_expect_success TMPFS 'a read-only file system: says so, and can be read' '
 	hxsnap --store ro/store -q verify dev/latest
 '
 
+test_expect_success 'deeper than the format can hold: refused before any work' '
+	mkdir deep && python3 -c "
+import os, sys
+os.chdir(os.path.join(sys.argv[1], \"deep\"))
+for i in range(4096):
+    os.mkdir(\"d\")
+    os.chdir(\"d\")
+" "$TRASH" &&
+	source_at "$TRASH/deep" &&
+	refused 1 "source .one. has more than 4096 directories in one another" &&
+	cp saved hxsnap.json
+'
+
 test_done
