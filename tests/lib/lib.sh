@@ -52,7 +52,8 @@ mkdir -m 1777 "$test_reports" && chmod 1777 "$test_reports" || exit 1
 ASAN_OPTIONS=exitcode=99:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:log_path=$test_reports/asan
 UBSAN_OPTIONS=exitcode=99:print_stacktrace=1:halt_on_error=1:log_path=$test_reports/ubsan
 LSAN_OPTIONS=exitcode=99:suppressions=$HXS_SRC/tests/lib/lsan.supp:print_suppressions=0
-TSAN_OPTIONS=exitcode=99:second_deadlock_stack=1:suppressions=$HXS_SRC/tests/lib/tsan.supp:log_path=$test_reports/tsan
+# A daemon that is told to end leaves work that would take long.
+TSAN_OPTIONS=exitcode=99:second_deadlock_stack=1:report_thread_leaks=0:suppressions=$HXS_SRC/tests/lib/tsan.supp:log_path=$test_reports/tsan
 export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS
 
 test_verbose=''
