@@ -104,6 +104,7 @@ test_expect_success FUSE 'the daemon holds no directory and none of our files' '
 
 test_expect_success FUSE,ROOT 'mount -t fuse.hxsnapfs, as fstab does it' '
 	cat >boot.sh <<-\END &&
+	umount -a -t fuse.hxsnapfs # copies, which would keep daemons alive
 	mount -t tmpfs tmpfs /usr/local/sbin &&
 	ln -s "$HXS_BUILD/hxsnapfs" /usr/local/sbin/ &&
 	printf "%s %s fuse.hxsnapfs %s 0 0\n" "$STORE" "$TRASH/mnt" \
@@ -276,6 +277,7 @@ test_expect_success FUSE,SETPRIV,SETUID 'an ordinary user, by fusermount3' '
 	cp -a "$STORE" theirs && mkdir usermnt secret &&
 	chown -R 65534:65534 theirs usermnt && chmod 700 usermnt &&
 	cat >user.sh <<-\END &&
+	umount -a -t fuse.hxsnapfs # copies, which would keep daemons alive
 	mount --make-rprivate / && mkdir dev && mount -t tmpfs tmpfs dev &&
 	mknod -m 666 dev/fuse c 10 229 && mount --bind dev/fuse /dev/fuse &&
 	setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "
