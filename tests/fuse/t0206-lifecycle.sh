@@ -7,8 +7,15 @@ ID=20260101T000000Z
 
 # A mount of a daemon that left its parent: no pid, no exit status.
 gone() {
-	test_poll 10 "! findmnt -n '$1' >/dev/null &&
-		! pgrep -f 'hxsnapfs .*$1' >/dev/null"
+	test_poll 20 "! findmnt -n '$1' >/dev/null && [ -z \"\$(running)\" ]"
+}
+# the daemons of this script
+running() {
+	for process in $(test_processes_); do
+		case $(readlink "/proc/$process/exe") in
+		*/hxsnapfs) echo "$process" ;;
+		esac
+	done
 }
 
 test_expect_success 'a store' '
