@@ -125,7 +125,7 @@ static int into_scratch(struct hxs_scratch *scratch, const void **bytes,
 
 	if (len == 0 || (mem && p >= mem && p < mem + scratch->cap))
 		return 0;
-	if (hxfs_files_room(scratch, len) < 0)
+	if (hxfs_files_room(scratch, len) < 0 || !scratch->mem)
 		return -ENOMEM;
 	memcpy(scratch->mem, p, len);
 	*bytes = scratch->mem;
