@@ -92,6 +92,30 @@ test_expect_success FUSE,SETPRIV 'one that may not be entered: no permission, no
 	chmod 755 "$STORE/backups/dev/$A"
 '
 
+test_expect_success FUSE 'the configuration comes and goes: reading needs none' '
+	rm -rf "$STORE" && make_store && foreign_snapshot dev $A "$EVENTS" &&
+	test_must_fail timeout 20 hxsnapfs "$STORE" none \
+		-o config=nowhere.json 2>err && test_grep "nowhere.json" err &&
+	for how in file fifo dir huge; do
+		rm -rf c.json && case $how in
+		file) cp "$HXSNAP_CONFIG" c.json ;;
+		fifo) mkfifo c.json ;;
+		dir) mkdir c.json ;;
+		huge) truncate -s 1G c.json ;;
+		esac && status=0 &&
+		{ timeout 20 hxsnapfs "$STORE" none -o config=c.json 2>err ||
+			status=$?; } &&
+		if [ $status -eq 0 ]; then
+			{ cat none/dev/$A/events/x >got &&
+			echo "{" >c.new && rm -rf c.json && mv c.new c.json &&
+			cat none/dev/latest/events/x >>got && rm c.json &&
+			ls none/dev && umount none; } || { umount none; return 1; }
+		else
+			[ $how != file ] && test_grep "c.json" err
+		fi || return 1
+	done
+'
+
 # ---------------------------------------------------------------------------
 # Lost while it is mounted.
 
