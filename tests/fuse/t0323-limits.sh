@@ -127,7 +127,7 @@ test_expect_success FUSE "a manifest of $LINES_ lines, no file of it there" '
 	test_must_fail cat mnt/many/$A/d042/f0000042 2>err &&
 	test_grep "Input/output error" err &&
 	cat mnt/dev/$ID/events/x && below mnt 900000 &&
-	jq -e ".loaded.snapshots == 1 or .loaded.bytes <= .loaded.budget" \
+	jq -e ".loaded.snapshots <= 2 or .loaded.bytes <= .loaded.budget" \
 		mnt/.status
 '
 
@@ -280,16 +280,29 @@ done
 # A foreign file is hashed whole before its first byte. Readers that gave up
 # must not keep the workers, and with them everybody else.
 
-test_expect_failure FUSE 'files of terabytes were opened: others are read meanwhile' '
+# tera: many begin to read one each, and give up
+tera() {
 	mkdir -p small "$STORE/backups/slow/$A" &&
-	head -c 3000000 /dev/urandom >small/s && foreign_snapshot slow $B small &&
-	cd "$STORE/backups/slow/$A" && for n in $(seq 24); do
-		truncate -s 1T $n && echo "$(printf "%064d" 0)  $n" || return 1
-	done >manifest.sha256 && cd "$TRASH" && mount_store mnt &&
+		head -c 3000000 /dev/urandom >small/s &&
+		foreign_snapshot slow $B small && (cd "$STORE/backups/slow/$A" &&
+			for n in $(seq 24); do
+				truncate -s 1T "$n" &&
+					echo "$(printf "%064d" 0)  $n" || exit 1
+			done >manifest.sha256) && mount_store mnt &&
+		seq 24 | (cd mnt/slow/$A && ls &&
+			xargs -P 24 -n 1 timeout 1 cat || :)
+}
+
+test_expect_success FUSE 'files of terabytes were opened: all else goes on' '
+	tera && test_when_finished "umount_store mnt" &&
+	timeout 20 ls mnt/slow/$B && timeout 20 cat mnt/.status &&
+	timeout 20 cat mnt/dev/latest/state/x/y
+'
+
+test_expect_failure FUSE 'files of terabytes were opened: others can be hashed' '
+	rm -rf "$STORE/backups/slow" && tera &&
 	test_when_finished "umount_store mnt" &&
-	seq 24 | (cd mnt/slow/$A && ls && xargs -P 24 -n 1 timeout 1 cat || :) &&
-	timeout 10 ls mnt/slow/$B && timeout 10 cat mnt/slow/$B/small/s >got &&
-	test_cmp small/s got && timeout 10 cat mnt/.status
+	timeout 10 cat mnt/slow/$B/small/s >got && test_cmp small/s got
 '
 
 test_done
