@@ -72,19 +72,26 @@ static int scratch_reserve(struct hxs_scratch *s, size_t len)
 	return 0;
 }
 
+int hxs_content_fail(const struct hxs_snapshot *snap,
+		     const struct hxs_fault *fault, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+
+	(void)hxs_index_path(snap->idx, fault->entry, &path);
+	return hxs_err_set(err, HXS_ECORRUPT, "'%s/%s': %s",
+			   hxs_snapshot_name(snap), hxs_buf_str(&path),
+			   fault->reason);
+}
+
 /* Record @fault and its sentence in @err; the entry's path is put before. */
 static int fail(struct hxs_snapshot *snap, uint32_t entry,
 		struct hxs_fault *fault, enum hxs_fault_kind kind,
 		const char *reason, struct hxs_err *err)
 {
-	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-
 	fault->kind = kind;
 	fault->entry = entry;
 	(void)snprintf(fault->reason, sizeof(fault->reason), "%s", reason);
-	(void)hxs_index_path(snap->idx, entry, &path);
-	return hxs_err_set(err, HXS_ECORRUPT, "'%s/%s': %s",
-			   hxs_snapshot_name(snap), hxs_buf_str(&path), reason);
+	return hxs_content_fail(snap, fault, err);
 }
 
 /* What an entry that cannot be opened means. */
@@ -307,17 +314,6 @@ static bool block_is_right(struct hxs_content *c, uint64_t block,
 	return false;
 }
 
-static int fail_block(struct hxs_content *c, const struct hxs_fault *fault,
-		      struct hxs_err *err)
-{
-	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-
-	(void)hxs_index_path(c->snap->idx, c->entry, &path);
-	return hxs_err_set(err, HXS_ECORRUPT, "'%s/%s': %s",
-			   hxs_snapshot_name(c->snap), hxs_buf_str(&path),
-			   fault->reason);
-}
-
 static int fail_read(struct hxs_content *c, int e, uint64_t block,
 		     struct hxs_fault *fault, struct hxs_err *err)
 {
@@ -359,7 +355,7 @@ static int read_blocks(struct hxs_content *c, uint64_t first, uint64_t end,
 			off = i << HXS_BLOCK_SHIFT;
 			if (!block_is_right(c, block + i, at + off,
 					    got > off ? got - off : 0, fault))
-				return fail_block(c, fault, err);
+				return hxs_content_fail(c->snap, fault, err);
 		}
 		block += (uint64_t)run;
 	}

@@ -115,8 +115,6 @@ static int fail_wrong(struct hxs_snapshot *snap, uint32_t entry,
 		      const struct hxs_digest *found, uint64_t size,
 		      struct hxs_fault *fault, struct hxs_err *err)
 {
-	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-
 	fault->kind = HXS_FAULT_DIGEST;
 	fault->entry = entry;
 	fault->len = size;
@@ -124,10 +122,7 @@ static int fail_wrong(struct hxs_snapshot *snap, uint32_t entry,
 	fault->found = *found;
 	(void)snprintf(fault->reason, sizeof(fault->reason),
 		       "its bytes are not those the manifest lists");
-	(void)hxs_index_path(snap->idx, entry, &path);
-	return hxs_err_set(err, HXS_ECORRUPT, "'%s/%s': %s",
-			   hxs_snapshot_name(snap), hxs_buf_str(&path),
-			   fault->reason);
+	return hxs_content_fail(snap, fault, err);
 }
 
 int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,

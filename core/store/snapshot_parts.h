@@ -63,4 +63,8 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			      const struct hxs_chain **chain,
 			      struct hxs_fault *fault, struct hxs_err *err);
 
+/* -HXS_ECORRUPT with the sentence of @fault, its path before it, in @err. */
+int hxs_content_fail(const struct hxs_snapshot *snap,
+		     const struct hxs_fault *fault, struct hxs_err *err);
+
 #endif
