@@ -44,10 +44,12 @@ round() {
 			rm -r "$STORE/backups/dev/$third" &&
 			test_poll 10 "[ \"\$(readlink mnt/dev/latest)\" = $again ]" &&
 			flip_byte "$STORE/backups/dev/$again/events/big" 70000 &&
-			test_must_fail reads direct "mnt/dev/$again/events/big"
+			test_must_fail reads direct "mnt/dev/$again/events/big" >/dev/null
 		} || { umount_store mnt; false; }; } && umount_store mnt &&
 		test_exit 3 hxsnap -q verify "dev/$again" >got &&
-		test_grep "events/big" got
+		test_grep "events/big" got &&
+		flip_byte "$STORE/backups/dev/$again/events/big" 70000 &&
+		hxsnap -q verify --all
 }
 
 for fs in ext4,LOOP,64M xfs,XFS,300M btrfs,BTRFS,120M; do
