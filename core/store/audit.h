@@ -1,0 +1,47 @@
+#ifndef HXS_STORE_AUDIT_H
+#define HXS_STORE_AUDIT_H
+
+/*
+ * The record of who did what: STORE/.hxsnap/audit.log, one JSON object a
+ * line, each with the SHA-256 of the line before it ("previous", 64 hex
+ * digits; zeros in the first), so that a line taken out or changed shows.
+ */
+#include "base/err.h"
+#include "store/store.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct hxs_audit {
+	const char *act; /* "create", "restore", "rollback", "recover", ... */
+	const char *env;
+	const char *reference; /* of the snapshot, or NULL */
+	const char *rollback_id; /* or NULL */
+	const char *from; /* "command line" or "control" */
+	uid_t uid; /* who asked for it */
+	pid_t pid; /* of the asking process; 0: not known */
+	int status; /* 0, or the negative status it ended with */
+	const char *message; /* why it failed, or NULL; shown text */
+	double seconds;
+};
+
+/*
+ * Append a line: when (UTC), who (uid, its name if it has one, host, pid),
+ * from where, what, result. Written in one write under a lock of its own and
+ * made durable. A last line that a crash cut short is ended first and stays,
+ * as a line that is no JSON. 0 or -errno with a message; a store that cannot
+ * be written to is the caller's to judge.
+ */
+HXS_MUST_CHECK
+int hxs_audit_append(struct hxs_store *s, const struct hxs_audit *a,
+		     struct hxs_err *err);
+
+/*
+ * Check the chain: 0, or -HXS_ECORRUPT naming the first line that does not
+ * follow from the one before. *@lines counts them; no log is 0 lines.
+ */
+HXS_MUST_CHECK
+int hxs_audit_check(const struct hxs_store *s, uint64_t *lines,
+		    struct hxs_err *err);
+
+#endif

@@ -1,0 +1,73 @@
+#ifndef HXS_VERBS_RESTORE_H
+#define HXS_VERBS_RESTORE_H
+
+/*
+ * Bringing an environment back to a snapshot (CONTRACT.md, section 6): staged
+ * and verified beside the targets, a rollback point made, exchanged under a
+ * journal, or not at all.
+ */
+#include "base/err.h"
+#include "format/config.h"
+#include "format/treecmp.h"
+#include "store/store.h"
+#include "verbs/progress.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hxs_restore_opts {
+	const struct hxs_config *config;
+	const char *env; /* whose targets; the snapshot must be of it */
+	enum hxs_kind kind; /* the snapshot: backup or rollback point, */
+	const char *id; /* ... already resolved */
+	/* Only these, each "SOURCE" or "SOURCE/PATH"; none: everything. */
+	const char *const *paths;
+	size_t path_count;
+	bool force; /* although processes use a target */
+	bool confirmed; /* needed where the environment says confirm */
+	unsigned threads; /* 0: by the number of processors */
+	const char *tool_version;
+	const struct hxs_listener *listener; /* may be NULL */
+};
+
+struct hxs_restore_report {
+	char reference[HXS_REF_TEXT]; /* of the snapshot */
+	char rollback_id[HXS_ID_LEN + 1]; /* "" if there was nothing to keep */
+	uint64_t files, bytes; /* staged */
+	double seconds, absent_seconds; /* in all; without a live path */
+};
+
+/*
+ * Restore. Returns 0 when all targets are the snapshot's and that is durable;
+ * else nothing changed: -HXS_ECORRUPT (the snapshot or a database in it is
+ * damaged: the message names it), -HXS_ENOSUCH (snapshot, path),
+ * -HXS_ECONFIRM, -HXS_EDENIED (of another environment, lies in the store or
+ * a mount, a parent others can write to), -HXS_EBUSY (locked, or processes
+ * use a target: they are named), -ENOSPC, -ECANCELED, -errno. Every message
+ * ends by saying what was left as it was.
+ */
+HXS_MUST_CHECK
+int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		struct hxs_restore_report *out, struct hxs_err *err);
+
+/*
+ * What it would do, from the index against the live files, none of which is
+ * read if it looks unchanged: @fn is called in path order ("SOURCE/PATH");
+ * ADDED is what the restore would add. Changes nothing; takes no lock.
+ */
+HXS_MUST_CHECK
+int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		     hxs_treecmp_fn fn, void *ctx, struct hxs_err *err);
+
+/*
+ * Write the snapshot, or only opts->paths of it, verified, into directory
+ * @dir: made if missing, else it must be empty. Takes no lock and changes
+ * nothing else. out->rollback_id stays empty.
+ */
+HXS_MUST_CHECK
+int hxs_restore_to(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		   const char *dir, struct hxs_restore_report *out,
+		   struct hxs_err *err);
+
+#endif
