@@ -619,8 +619,8 @@ test_cleanup_all_() {
 		esac
 		umount -l "$path" 2>/dev/null || fusermount3 -uz "$path"
 	done <"$TRASH/.mounts"
-	jobs -p >"$TRASH/.jobs" # in a subshell there are none
-	for pid in $(cat "$TRASH/.jobs") $(test_processes_); do
+	# Not by `jobs -p`: the number of one that has ended is another's by now.
+	for pid in $(test_processes_); do
 		kill -TERM "$pid" 2>/dev/null
 	done
 	if [ -n "$(test_processes_)" ]; then
