@@ -514,3 +514,64 @@ int hxs_copy_file(struct hxs_copy *c, struct hxs_err *err)
 	}
 	return r;
 }
+
+/* ---- hashing alone ----------------------------------------------------- */
+
+/* Whether a database that is open as @from is just its bytes. */
+static int is_plain(const struct hxs_copy *c, int from, struct hxs_err *err)
+{
+	const struct hxs_sqlite db = { .from_dir = c->from_dir,
+				       .from = c->from };
+	int r, kind = c->databases ? hxs_sqlite_look(from) : HXS_SQLITE_NONE;
+
+	if (kind < 0)
+		return hxs_err_errno(err, -kind, "cannot read");
+	if (kind == HXS_SQLITE_NONE)
+		return 1;
+	r = kind == HXS_SQLITE_ROLLBACK ? needs_sqlite(&db, err) : 1;
+	return r < 0 ? r : !r;
+}
+
+static int hash_once(struct hxs_copy *c, int from, struct hxs_err *err)
+{
+	struct stat before;
+	int r;
+
+	if (fstat(from, &before) < 0)
+		return hxs_err_errno(err, errno, "cannot look at it");
+	r = settle(from, &before);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look at it");
+	return attempt(c, from, -1, &before, err);
+}
+
+int hxs_copy_hash(struct hxs_copy *c, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int from = open_source(c);
+	bool no_clone = true;
+	struct stat st;
+	int i, r;
+
+	if (from == -ENOENT || from == -ELOOP || from == -ENXIO)
+		return HXS_COPY_GONE;
+	if (from < 0)
+		return hxs_err_errno(err, -from, "cannot open");
+	if (fstat(from, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at it");
+	if (!S_ISREG(st.st_mode))
+		return HXS_COPY_GONE;
+	r = is_plain(c, from, err);
+	if (r <= 0)
+		return r < 0 ? r : HXS_COPY_ODD;
+	c->no_clone = &no_clone;
+	for (i = 0, r = -EAGAIN; i < TRIES && r == -EAGAIN; i++)
+		r = hash_once(c, from, err);
+	if (r == -EAGAIN)
+		return HXS_COPY_ODD; /* the copy sees to what changes */
+	if (r == 0)
+		r = hxs_chain_maker_finish(c->scribe->maker, &c->chain);
+	if (r < 0)
+		return err && err->code ? r
+					: hxs_err_errno(err, -r, "cannot hash");
+	return HXS_COPY_DONE;
+}

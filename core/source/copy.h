@@ -47,6 +47,7 @@ struct hxs_copy {
 enum hxs_copy_result {
 	HXS_COPY_DONE = 1,
 	HXS_COPY_GONE = 0, /* it is no longer there, or no regular file */
+	HXS_COPY_ODD = 2, /* hxs_copy_hash(): only a copy will do */
 };
 
 /*
@@ -65,6 +66,14 @@ enum hxs_copy_result {
  */
 HXS_MUST_CHECK
 int hxs_copy_file(struct hxs_copy *c, struct hxs_err *err);
+
+/*
+ * Hash the file where it lies, copying nothing; to_dir, to and lost_xattrs
+ * are not used. As hxs_copy_file() otherwise, and HXS_COPY_ODD for a database
+ * that more than its bytes belongs to.
+ */
+HXS_MUST_CHECK
+int hxs_copy_hash(struct hxs_copy *c, struct hxs_err *err);
 
 /*
  * Give what is open as @fd the owner, extended attributes, mode and times of

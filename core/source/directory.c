@@ -135,6 +135,12 @@ static int copy(struct hxs_capture *cap, void *state,
 	return hxs_spread(cap, state, totals, err);
 }
 
+static int survey(struct hxs_capture *cap, void *state,
+		  struct hxs_source_totals *totals, struct hxs_err *err)
+{
+	return hxs_survey(cap, state, totals, err);
+}
+
 static void free_state(void *state)
 {
 	hxs_tree_free(state);
@@ -144,5 +150,6 @@ const struct hxs_source_ops hxs_source_directory = {
 	.kind = HXS_SOURCE_DIRECTORY,
 	.list = list,
 	.copy = copy,
+	.survey = survey,
 	.free = free_state,
 };

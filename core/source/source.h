@@ -42,6 +42,13 @@ struct hxs_source_ops {
 	int (*copy)(struct hxs_capture *cap, void *state,
 		    struct hxs_source_totals *totals, struct hxs_err *err);
 
+	/*
+	 * Instead of copy(): hash it where it lies, for a snapshot that it is
+	 * to be moved into. 1 with *@totals; 0 when only a copy will do.
+	 */
+	int (*survey)(struct hxs_capture *cap, void *state,
+		      struct hxs_source_totals *totals, struct hxs_err *err);
+
 	void (*free)(void *state); /* takes NULL */
 };
 

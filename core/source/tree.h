@@ -78,6 +78,12 @@ struct hxs_tree {
 	size_t item_count, item_cap;
 	struct hxs_tree_block *arena;
 	struct hxs_source_totals totals;
+	/*
+	 * There is more than was noted: something was left out, or a file has
+	 * a name elsewhere.
+	 */
+	bool has_more;
+	uint64_t links_found, links_wanted; /* names of files with several */
 };
 
 void hxs_tree_free(struct hxs_tree *t); /* takes NULL */
@@ -126,6 +132,16 @@ int hxs_walk(struct hxs_capture *cap, struct hxs_tree *t, struct hxs_err *err);
  */
 HXS_MUST_CHECK
 int hxs_spread(struct hxs_capture *cap, struct hxs_tree *t,
+	       struct hxs_source_totals *totals, struct hxs_err *err);
+
+/*
+ * Hash all that was found where it lies (survey.c): 1 when the tree itself
+ * can become a snapshot's copy of the source, with *@totals; 0 when it has to
+ * be copied, as hxs_spread() does: something in it was left out, has a name
+ * elsewhere, is set-id, or is a database that is more than its bytes.
+ */
+HXS_MUST_CHECK
+int hxs_survey(struct hxs_capture *cap, struct hxs_tree *t,
 	       struct hxs_source_totals *totals, struct hxs_err *err);
 
 #endif

@@ -64,6 +64,9 @@ static int note_names(struct walk *w, const struct stat *st, size_t item)
 	int r;
 
 	r = hxs_inodes_meet(&w->inodes, st->st_dev, st->st_ino, item, &first);
+	w->t->links_found++;
+	if (r == 0)
+		w->t->links_wanted += st->st_nlink;
 	if (r > 0) {
 		it->state = HXS_TREE_OTHER_NAME;
 		it->same_as = first;
@@ -349,6 +352,7 @@ static int look(struct walk *w, size_t dir, int dirfd, const char *name,
 	int r;
 
 	r = is_excluded(w, dir, name);
+	w->t->has_more |= r > 0;
 	if (r != 0)
 		return r < 0 ? no_memory(w, dir) : 0;
 	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
@@ -359,6 +363,7 @@ static int look(struct walk *w, size_t dir, int dirfd, const char *name,
 				     show(w, dir, name));
 	}
 	if (is_other_mount(w, &x)) {
+		w->t->has_more = true;
 		hxs_capture_warn(w->cap,
 				 "'%s' was left out: another file system is "
 				 "mounted there",
@@ -367,18 +372,21 @@ static int look(struct walk *w, size_t dir, int dirfd, const char *name,
 	}
 	kind = special_kind(x.stx_mode);
 	if (kind) {
+		w->t->has_more = true;
 		hxs_capture_warn(w->cap, "'%s' was left out: it is %s",
 				 show(w, dir, name), kind);
 		return 0;
 	}
 	if (!S_ISDIR(x.stx_mode) && strncmp(name, ".env", 4) == 0) {
 		w->env_files++;
+		w->t->has_more = true;
 		return 0;
 	}
 	/* No warning: it belongs to the database, whose copy has it all. */
 	if (S_ISREG(x.stx_mode) && !w->t->src->sqlite_raw &&
 	    hxs_sqlite_is_beside(dirfd, name)) {
 		w->beside = true;
+		w->t->has_more = true;
 		return 0;
 	}
 	from_statx(st, &x);
@@ -475,6 +483,7 @@ static int take_attributes(struct walk *w, size_t dir, int fd)
 static void drop_dir(struct walk *w, size_t dir, const char *why)
 {
 	w->t->dirs[dir].gone = true;
+	w->t->has_more = true;
 	hxs_index_builder_drop(w->cap->builder, w->t->dirs[dir].handle);
 	hxs_capture_warn(w->cap, "'%s' was left out: %s", show(w, dir, NULL),
 			 why);

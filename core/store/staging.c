@@ -133,6 +133,33 @@ int hxs_staging_begin(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	return 0;
 }
 
+int hxs_staging_reopen(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		       const char *id, const char *name,
+		       struct hxs_staging *out, struct hxs_err *err)
+{
+	struct hxs_staging st = { .store = s, .kind = kind, .fd = -1 };
+	char path[HXS_REF_TEXT];
+	int r;
+
+	(void)snprintf(st.env, sizeof(st.env), "%s", env);
+	(void)snprintf(st.id, sizeof(st.id), "%s", id);
+	(void)snprintf(st.name, sizeof(st.name), "%s", name);
+	(void)snprintf(path, sizeof(path), "%s/%s", hxs_store_area(kind), env);
+	st.area_fd = hxs_io_open_dir(hxs_store_fd(s), path);
+	r = st.area_fd < 0 ? st.area_fd : 0;
+	if (r == 0)
+		st.fd = hxs_io_open_dir(st.area_fd, name);
+	if (r == 0 && st.fd < 0) {
+		r = st.fd;
+		(void)close(st.area_fd); /* a directory */
+	}
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot open '%s/%s'", path,
+				     name);
+	*out = st;
+	return 0;
+}
+
 /* ---- publishing -------------------------------------------------------- */
 
 static int rename_new(int dirfd, const char *from, const char *to)
@@ -195,6 +222,12 @@ static void remove_unpublished(struct hxs_staging *st)
 	(void)snprintf(path, sizeof(path), "%s/%s", hxs_store_area(st->kind),
 		       st->env);
 	(void)unlinkat(hxs_store_fd(st->store), path, AT_REMOVEDIR);
+}
+
+void hxs_staging_leave(struct hxs_staging *st)
+{
+	st->published = true; /* not to be removed */
+	hxs_staging_release(st);
 }
 
 void hxs_staging_release(struct hxs_staging *st)

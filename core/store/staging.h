@@ -50,6 +50,18 @@ int hxs_staging_publish(struct hxs_staging *st, mode_t mode,
 			struct hxs_err *err);
 
 /*
+ * Take up the one that was left as @name for snapshot @id; made_env is not
+ * known. -ENOENT when it is not there, -errno.
+ */
+HXS_MUST_CHECK
+int hxs_staging_reopen(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		       const char *id, const char *name,
+		       struct hxs_staging *out, struct hxs_err *err);
+
+/* Close it and leave what is in it: a journal says what becomes of it. */
+void hxs_staging_leave(struct hxs_staging *st);
+
+/*
  * Close it; what was not published is removed. Safe to call twice, and for
  * one that was only initialised with HXS_STAGING_INIT.
  */

@@ -11,12 +11,14 @@
 #include "source/apart.h"
 #include "store/lock.h"
 #include "store/result.h"
+#include "verbs/recover.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
+#define NOTHING 1 /* no source exists: no rollback point */
 #define FDS_PER_WORKER 10 /* SQLite copying a database wants four of them */
 
 /* ---- the listener ------------------------------------------------------ */
@@ -144,10 +146,10 @@ static unsigned choose_threads(const struct hxs_create_opts *o)
 
 static int begin(struct hxs_create *c, struct hxs_err *err)
 {
-	struct hxs_index_head head = { .kind = HXS_BACKUP };
+	struct hxs_index_head head = { .kind = c->kind };
 	int r;
 
-	r = hxs_staging_begin(c->store, HXS_BACKUP, c->opts->env, &c->staging,
+	r = hxs_staging_begin(c->store, c->kind, c->opts->env, &c->staging,
 			      err);
 	if (r < 0)
 		return r;
@@ -166,6 +168,10 @@ static int begin(struct hxs_create *c, struct hxs_err *err)
 /* A source that is not there: refused, or left out and told. */
 static int miss(struct hxs_create *c, size_t i, struct hxs_err *err)
 {
+	if (c->kind == HXS_ROLLBACK) {
+		hxs_err_clear(err); /* there is nothing to go back to */
+		return 0;
+	}
 	if (!c->opts->allow_shrink) {
 		int r = hxs_err_set(err, HXS_EDENIED,
 				    "refused: source '%s': '%s' does not exist",
@@ -201,6 +207,8 @@ static int list_sources(struct hxs_create *c, struct hxs_err *err)
 		c->files_total += s->totals.files;
 		c->bytes_total += s->totals.bytes;
 	}
+	if (!any && c->kind == HXS_ROLLBACK)
+		return NOTHING;
 	if (!any)
 		return hxs_err_set(err, HXS_EDENIED,
 				   "refused: no source of '%s' exists",
@@ -219,7 +227,13 @@ static int copy_sources(struct hxs_create *c, struct hxs_err *err)
 		s = &c->sources[i];
 		if (!s->state)
 			continue;
-		r = s->ops->copy(&c->cap, s->state, &s->totals, err);
+		r = 0;
+		if (c->adopt && c->adopt[i])
+			r = s->ops->survey(&c->cap, s->state, &s->totals, err);
+		if (c->adopt)
+			c->adopt[i] = r > 0;
+		if (r == 0)
+			r = s->ops->copy(&c->cap, s->state, &s->totals, err);
 		if (r < 0)
 			return r;
 		s->ops->free(s->state); /* it can be large */
@@ -246,8 +260,8 @@ static void report(struct hxs_create *c, double since,
 	}
 }
 
-/* Everything up to and with the rename. */
-static int make(struct hxs_create *c, struct hxs_err *err)
+/* Everything up to the rename; NOTHING if there is nothing to keep. */
+static int build(struct hxs_create *c, struct hxs_err *err)
 {
 	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
 	unsigned threads = choose_threads(c->opts);
@@ -255,13 +269,13 @@ static int make(struct hxs_create *c, struct hxs_err *err)
 
 	hxs_create_open_verified(c);
 	r = begin(c, err);
-	if (r == 0)
+	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_read_before(c, err);
 	if (r == 0)
 		r = list_sources(c, err);
-	if (r == 0)
+	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_check_shrink(c, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	r = hxs_pool_new(threads, 2 * threads, &pool);
 	if (r == -EAGAIN && threads > 1) /* a limit on processes */
@@ -270,7 +284,8 @@ static int make(struct hxs_create *c, struct hxs_err *err)
 		return hxs_err_errno(err, -r, "cannot start workers");
 	c->cap.pool = pool;
 	r = copy_sources(c, err);
-	if (r == 0) /* once more: much may have vanished since it was seen */
+	/* Once more: much may have vanished since it was seen. */
+	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_check_shrink(c, err);
 	if (r < 0)
 		return r;
@@ -278,9 +293,15 @@ static int make(struct hxs_create *c, struct hxs_err *err)
 	r = hxs_create_write(c, err);
 	if (r == 0 && !hxs_capture_goes_on(&c->cap))
 		r = hxs_capture_status(&c->cap, err);
-	if (r == 0)
-		r = hxs_staging_publish(&c->staging, 0755, err);
 	return r;
+}
+
+/* Everything up to and with the rename. */
+static int make(struct hxs_create *c, struct hxs_err *err)
+{
+	int r = build(c, err);
+
+	return r < 0 ? r : hxs_staging_publish(&c->staging, 0755, err);
 }
 
 static void release(struct hxs_create *c)
@@ -302,18 +323,18 @@ static int run(struct hxs_create *c, struct hxs_create_report *out,
 	       struct hxs_err *err)
 {
 	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
+	struct hxs_recover_report recovered = { .removed = 0 };
 	double since = hxs_clock_ticks();
-	unsigned removed;
 	int r;
 
 	r = check_request(c, err);
 	if (r == 0)
 		r = hxs_lock_env(c->store, c->opts->env, "create", &lock, err);
 	if (r == 0)
-		r = hxs_staging_sweep(c->store, c->opts->env, &removed, err);
-	if (r == 0 && removed)
+		r = hxs_recover_locked(c->store, c->opts->env, &recovered, err);
+	if (r == 0 && recovered.removed)
 		hxs_log_info("removed what %u unfinished creates of '%s' left",
-			     removed, c->opts->env);
+			     recovered.removed, c->opts->env);
 	if (r == 0)
 		r = make(c, err);
 	/* Removed while the lock is still held. */
@@ -338,6 +359,7 @@ int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,
 	struct hxs_create c = {
 		.store = s,
 		.opts = opts,
+		.kind = HXS_BACKUP,
 		.staging = HXS_STAGING_INIT,
 		.phase = "beginning",
 	};
@@ -348,4 +370,65 @@ int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,
 	r = run(&c, out, err);
 	release(&c);
 	return r;
+}
+
+/* ---- rollback points --------------------------------------------------- */
+
+static bool adopts_any(const struct hxs_create *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->env->source_count; i++)
+		if (c->adopt[i])
+			return true;
+	return false;
+}
+
+/* What is built is published, or left for the restore to complete. */
+static int hand_over(struct hxs_create *c, struct hxs_rollback *out,
+		     struct hxs_err *err)
+{
+	int r;
+
+	memcpy(out->id, c->staging.id, sizeof(out->id));
+	if (!adopts_any(c)) {
+		r = hxs_create_read_index(&c->staging, &out->index, err);
+		return r < 0 ? r : hxs_staging_publish(&c->staging, 0755, err);
+	}
+	if (syncfs(c->staging.fd) < 0)
+		return hxs_err_errno(err, errno,
+				     "cannot make the rollback point durable");
+	r = hxs_create_read_index(&c->staging, &out->index, err);
+	if (r < 0)
+		return r;
+	out->staging = c->staging;
+	c->staging = (struct hxs_staging)HXS_STAGING_INIT;
+	return 0;
+}
+
+int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
+			bool *adopt, struct hxs_rollback *out,
+			struct hxs_err *err)
+{
+	struct hxs_create c = {
+		.store = s,
+		.opts = opts,
+		.kind = HXS_ROLLBACK,
+		.adopt = adopt,
+		.staging = HXS_STAGING_INIT,
+		.phase = "beginning",
+	};
+	int r;
+
+	hxs_capture_init(&c.cap);
+	set_ears(&c);
+	r = check_request(&c, err);
+	if (r == 0)
+		r = build(&c, err);
+	if (r == 0)
+		r = hand_over(&c, out, err);
+	release(&c);
+	if (r < 0)
+		return hxs_err_prefix(err, r, "cannot make the rollback point");
+	return r == NOTHING ? 0 : 1;
 }

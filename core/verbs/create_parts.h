@@ -21,6 +21,9 @@ struct hxs_create_source {
 struct hxs_create {
 	struct hxs_store *store;
 	const struct hxs_create_opts *opts;
+	enum hxs_kind kind;
+	/* By source: may be surveyed instead of copied; and was. Or NULL. */
+	bool *adopt;
 	const struct hxs_config_env *env;
 	struct hxs_create_source *sources;
 	struct hxs_capture cap;
@@ -32,6 +35,34 @@ struct hxs_create {
 	const char *phase;
 	uint64_t files_total, bytes_total;
 };
+
+/* ---- create.c: rollback points ----------------------------------------- */
+
+/* A rollback point made for a restore. */
+struct hxs_rollback {
+	char id[HXS_ID_LEN + 1];
+	/* One that adopts: still to be completed and published. */
+	struct hxs_staging staging;
+	struct hxs_index *index; /* what it holds */
+};
+#define HXS_ROLLBACK_INIT                                            \
+	{                                                            \
+		.id = "", .staging = HXS_STAGING_INIT, .index = NULL \
+	}
+
+/*
+ * Capture all sources that exist into a rollback point: 1, or 0 when none
+ * exists. The caller holds the environment's lock and has recovered. @adopt,
+ * one a source in the configuration's order, tells which may be taken where
+ * they lie, and afterwards which were: with any, all but those is durable in
+ * out->staging, which is the caller's to complete; else it is published.
+ * opts->keep, full, tags and allow_shrink do not count. Errors as
+ * hxs_create().
+ */
+HXS_MUST_CHECK
+int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
+			bool *adopt, struct hxs_rollback *out,
+			struct hxs_err *err);
 
 /* ---- create_before.c: what went before --------------------------------- */
 
@@ -58,5 +89,10 @@ int hxs_create_note_previous(struct hxs_create *c, struct hxs_err *err);
 /* Write meta.json, config.json, the index and the manifest. */
 HXS_MUST_CHECK
 int hxs_create_write(struct hxs_create *c, struct hxs_err *err);
+
+/* Read back the index that was written there. */
+HXS_MUST_CHECK
+int hxs_create_read_index(const struct hxs_staging *st, struct hxs_index **out,
+			  struct hxs_err *err);
 
 #endif

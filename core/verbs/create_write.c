@@ -314,3 +314,20 @@ int hxs_create_write(struct hxs_create *c, struct hxs_err *err)
 		r = set_top_times(c, err);
 	return r;
 }
+
+int hxs_create_read_index(const struct hxs_staging *st, struct hxs_index **out,
+			  struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct stat found;
+	char *bytes;
+	size_t len;
+	int r;
+
+	fd = hxs_io_open_regular(st->fd, HXS_INDEX_NAME, &found);
+	r = fd < 0 ? fd : hxs_io_read_all(fd, HXS_INDEX_MAX, &bytes, &len);
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot read '" HXS_INDEX_NAME "' again");
+	return hxs_index_take(bytes, len, out, err);
+}

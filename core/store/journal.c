@@ -1,0 +1,521 @@
+#include "store/journal.h"
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DIRECTORY ".hxsnap/journal"
+#define MAGIC "hxsnap-journal 1"
+#define RECORD_MAX (16u << 20) /* bytes; that is 100,000 moves */
+#define HEADER_MAX 128
+#define IDENT_TEXT 96
+
+/* ---- which file -------------------------------------------------------- */
+
+int hxs_ident_of(int dirfd, const char *name, struct hxs_ident *out)
+{
+	struct statx x;
+
+	memset(out, 0, sizeof(*out));
+	if (statx(dirfd, name,
+		  AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT,
+		  STATX_TYPE | STATX_INO | STATX_BTIME, &x) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	out->ino = x.stx_ino;
+	out->type = x.stx_mode & S_IFMT;
+	if (x.stx_mask & STATX_BTIME) {
+		out->birth_sec = x.stx_btime.tv_sec;
+		out->birth_nsec = x.stx_btime.tv_nsec;
+	}
+	return 0;
+}
+
+bool hxs_ident_equal(const struct hxs_ident *a, const struct hxs_ident *b)
+{
+	return a->ino == b->ino && a->type == b->type &&
+	       a->birth_sec == b->birth_sec && a->birth_nsec == b->birth_nsec;
+}
+
+/* ---- the model --------------------------------------------------------- */
+
+static void release_target(struct hxs_target *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->move_count; i++) {
+		free(t->moves[i].dir);
+		free(t->moves[i].name);
+	}
+	free(t->moves);
+	free(t->source);
+	free(t->place);
+	free(t->stage);
+}
+
+void hxs_journal_free(struct hxs_journal *j)
+{
+	size_t i;
+
+	if (!j)
+		return;
+	for (i = 0; i < j->target_count; i++)
+		release_target(&j->targets[i]);
+	free(j->targets);
+	free(j);
+}
+
+/* One more zeroed element of @size bytes at the end of *@array, or NULL. */
+static void *add_one(void **array, size_t *count, size_t size)
+{
+	void *grown = reallocarray(*array, *count + 1, size);
+
+	if (!grown)
+		return NULL;
+	*array = grown;
+	return memset((char *)grown + size * (*count)++, 0, size);
+}
+
+struct hxs_target *hxs_journal_add_target(struct hxs_journal *j)
+{
+	return add_one((void **)&j->targets, &j->target_count,
+		       sizeof(*j->targets));
+}
+
+struct hxs_move *hxs_target_add_move(struct hxs_target *t)
+{
+	return add_one((void **)&t->moves, &t->move_count, sizeof(*t->moves));
+}
+
+/* ---- writing ----------------------------------------------------------- */
+
+static const char *const states[] = {
+	[HXS_JOURNAL_STAGING] = "staging",
+	[HXS_JOURNAL_INTENT] = "intent",
+	[HXS_JOURNAL_COMMITTED] = "committed",
+};
+
+/* Any bytes, as text that can be turned back into them. */
+static void put_name(struct hxs_json_out *o, const char *key, const char *s)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+
+	if (hxs_path_show(&shown, s, strlen(s)) < 0) {
+		o->buf->status = -ENOMEM;
+		return;
+	}
+	hxs_json_out_string(o, key, hxs_buf_str(&shown));
+}
+
+static void put_ident(struct hxs_json_out *o, const char *key,
+		      const struct hxs_ident *id)
+{
+	char text[IDENT_TEXT];
+
+	if (id->ino == 0) {
+		hxs_json_out_null(o, key);
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+		       "%" PRIu64 " %" PRIo32 " %" PRId64 " %" PRIu32, id->ino,
+		       id->type, id->birth_sec, id->birth_nsec);
+	hxs_json_out_string(o, key, text);
+}
+
+static void put_target(struct hxs_json_out *o, const struct hxs_target *t)
+{
+	size_t i;
+
+	hxs_json_out_object(o, NULL);
+	hxs_json_out_string(o, "source", t->source);
+	put_name(o, "place", t->place);
+	put_ident(o, "place_id", &t->place_id);
+	hxs_json_out_string(o, "stage", t->stage);
+	hxs_json_out_bool(o, "contents", t->contents);
+	hxs_json_out_bool(o, "adopted", t->adopted);
+	hxs_json_out_array(o, "moves");
+	for (i = 0; i < t->move_count; i++) {
+		hxs_json_out_object(o, NULL);
+		put_name(o, "dir", t->moves[i].dir);
+		put_name(o, "name", t->moves[i].name);
+		put_ident(o, "old", &t->moves[i].old);
+		put_ident(o, "new", &t->moves[i].new);
+		hxs_json_out_end_object(o);
+	}
+	hxs_json_out_end_array(o);
+	hxs_json_out_end_object(o);
+}
+
+static void render(const struct hxs_journal *j, struct hxs_buf *out)
+{
+	struct hxs_json_out o;
+	size_t i;
+
+	hxs_json_out_init(&o, out, true);
+	hxs_json_out_object(&o, NULL);
+	hxs_json_out_string(&o, "state", states[j->state]);
+	hxs_json_out_string(&o, "env", j->env);
+	hxs_json_out_string(&o, "reference", j->reference);
+	hxs_json_out_string(&o, "rollback_id", j->rollback_id);
+	hxs_json_out_string(&o, "rollback_staging", j->rollback_staging);
+	hxs_json_out_array(&o, "targets");
+	for (i = 0; i < j->target_count; i++)
+		put_target(&o, &j->targets[i]);
+	hxs_json_out_end_array(&o);
+	hxs_json_out_end_object(&o);
+}
+
+int hxs_journal_write(struct hxs_store *s, const struct hxs_journal *j,
+		      struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf body = HXS_BUF_INIT, all = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int fd = -1;
+	char hex[HXS_DIGEST_HEX_LEN + 1];
+	struct hxs_digest digest;
+	int r;
+
+	render(j, &body);
+	r = hxs_buf_status(&body);
+	if (r == 0 && body.len > RECORD_MAX)
+		r = -EFBIG;
+	if (r == 0) {
+		hxs_digest_of(body.data, body.len, &digest);
+		hxs_digest_to_hex(&digest, hex);
+		(void)hxs_buf_printf(&all, MAGIC " %zu %s\n", body.len, hex);
+		(void)hxs_buf_append(&all, body.data, body.len);
+		r = hxs_buf_status(&all);
+	}
+	if (r == 0) {
+		fd = hxs_store_make_dir(s, DIRECTORY, 0700, NULL);
+		r = fd < 0 ? fd
+			   : hxs_io_publish(fd, j->env, all.data, all.len,
+					    0600);
+	}
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot write the journal '%s/" DIRECTORY
+				     "/%s'",
+				     hxs_store_path(s), j->env);
+	return 0;
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+/* The bytes that hxs_path_show() made @shown of: the caller's, or NULL. */
+static char *unshow(const char *shown)
+{
+	char *out = malloc(strlen(shown) + 1), *p = out;
+	const char *s = shown;
+
+	if (!out)
+		return NULL;
+	while (*s) {
+		if (*s != '\\') {
+			*p++ = *s++;
+			continue;
+		}
+		s++;
+		if (*s >= '0' && *s <= '3' && s[1] >= '0' && s[1] <= '7' &&
+		    s[2] >= '0' && s[2] <= '7') {
+			*p++ = (char)((s[0] - '0') << 6 | (s[1] - '0') << 3 |
+				      (s[2] - '0'));
+			s += 3;
+			continue;
+		}
+		*p++ = *s == 'n'   ? '\n'
+		       : *s == 't' ? '\t'
+		       : *s == 'r' ? '\r'
+				   : *s;
+		if (*s)
+			s++;
+	}
+	*p = '\0';
+	return out;
+}
+
+/* What is taken out of the record; the first failure stays. */
+struct reader {
+	int r; /* 0, -EBADMSG or -ENOMEM */
+};
+
+static const char *get_text(struct reader *rd, const struct hxs_json *v,
+			    const char *key)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+	const char *s = NULL;
+
+	if (!member || hxs_json_string(member, &s, NULL) < 0) {
+		rd->r = rd->r ? rd->r : -EBADMSG;
+		return "";
+	}
+	return s;
+}
+
+static char *get_name(struct reader *rd, const struct hxs_json *v,
+		      const char *key)
+{
+	char *s = unshow(get_text(rd, v, key));
+
+	if (!s)
+		rd->r = rd->r ? rd->r : -ENOMEM;
+	return s;
+}
+
+static bool get_bool(struct reader *rd, const struct hxs_json *v,
+		     const char *key)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+	bool b = false;
+
+	if (!member || hxs_json_bool(member, &b, NULL) < 0)
+		rd->r = rd->r ? rd->r : -EBADMSG;
+	return b;
+}
+
+static void get_ident(struct reader *rd, const struct hxs_json *v,
+		      const char *key, struct hxs_ident *out)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+	const char *s;
+
+	memset(out, 0, sizeof(*out));
+	if (member && hxs_json_type(member) == HXS_JSON_NULL)
+		return;
+	if (!member || hxs_json_string(member, &s, NULL) < 0 ||
+	    sscanf(s, "%" SCNu64 " %" SCNo32 " %" SCNd64 " %" SCNu32, &out->ino,
+		   &out->type, &out->birth_sec, &out->birth_nsec) != 4 ||
+	    out->ino == 0)
+		rd->r = rd->r ? rd->r : -EBADMSG;
+}
+
+static void copy_text(struct reader *rd, const struct hxs_json *v,
+		      const char *key, char *out, size_t size)
+{
+	if ((size_t)snprintf(out, size, "%s", get_text(rd, v, key)) >= size)
+		rd->r = rd->r ? rd->r : -EBADMSG;
+}
+
+/* A name that can be in a directory. */
+static void want_name(struct reader *rd, const char *s)
+{
+	if (rd->r == 0 && (!s || hxs_path_name_fault(s, strlen(s))))
+		rd->r = -EBADMSG;
+}
+
+static void read_move(struct reader *rd, const struct hxs_json *v,
+		      struct hxs_target *t)
+{
+	struct hxs_move *m = hxs_target_add_move(t);
+
+	if (!m) {
+		rd->r = -ENOMEM;
+		return;
+	}
+	m->dir = get_name(rd, v, "dir");
+	m->name = get_name(rd, v, "name");
+	get_ident(rd, v, "old", &m->old);
+	get_ident(rd, v, "new", &m->new);
+	want_name(rd, m->name);
+	if (rd->r == 0 && m->dir[0] && hxs_path_fault(m->dir, strlen(m->dir)))
+		rd->r = -EBADMSG;
+}
+
+static void read_target(struct reader *rd, const struct hxs_json *v,
+			struct hxs_journal *j)
+{
+	struct hxs_target *t = hxs_journal_add_target(j);
+	const struct hxs_json *moves, *m;
+
+	if (!t) {
+		rd->r = -ENOMEM;
+		return;
+	}
+	t->source = get_name(rd, v, "source");
+	t->place = get_name(rd, v, "place");
+	get_ident(rd, v, "place_id", &t->place_id);
+	t->stage = get_name(rd, v, "stage");
+	t->contents = get_bool(rd, v, "contents");
+	t->adopted = get_bool(rd, v, "adopted");
+	want_name(rd, t->stage);
+	if (rd->r == 0 && (t->place[0] != '/' || t->place_id.ino == 0 ||
+			   !hxs_path_is_name(t->source)))
+		rd->r = -EBADMSG;
+	moves = hxs_json_get(v, "moves");
+	if (!moves || hxs_json_type(moves) != HXS_JSON_ARRAY)
+		rd->r = rd->r ? rd->r : -EBADMSG;
+	for (m = rd->r ? NULL : hxs_json_first(moves); m && rd->r == 0;
+	     m = hxs_json_next(m))
+		read_move(rd, m, t);
+}
+
+static int read_body(const struct hxs_json *root, struct hxs_journal *j)
+{
+	struct reader rd = { .r = 0 };
+	const struct hxs_json *targets, *t;
+	const char *state = get_text(&rd, root, "state");
+	size_t i;
+
+	for (i = HXS_JOURNAL_STAGING; i < HXS_ARRAY_LEN(states); i++)
+		if (strcmp(state, states[i]) == 0)
+			j->state = (enum hxs_journal_state)i;
+	copy_text(&rd, root, "env", j->env, sizeof(j->env));
+	copy_text(&rd, root, "reference", j->reference, sizeof(j->reference));
+	copy_text(&rd, root, "rollback_id", j->rollback_id,
+		  sizeof(j->rollback_id));
+	copy_text(&rd, root, "rollback_staging", j->rollback_staging,
+		  sizeof(j->rollback_staging));
+	targets = hxs_json_get(root, "targets");
+	if (!j->state || !targets || hxs_json_type(targets) != HXS_JSON_ARRAY)
+		return rd.r ? rd.r : -EBADMSG;
+	for (t = hxs_json_first(targets); t && rd.r == 0; t = hxs_json_next(t))
+		read_target(&rd, t, j);
+	return rd.r;
+}
+
+/* The body, if the header speaks of it: NULL for damage. */
+static const char *find_body(const char *text, size_t len, size_t *body_len)
+{
+	const char *nl =
+		memchr(text, '\n', len < HEADER_MAX ? len : HEADER_MAX);
+	char hex[HXS_DIGEST_HEX_LEN + 1], header[HEADER_MAX + 1];
+	struct hxs_digest want, found;
+	int end = 0;
+
+	if (!nl)
+		return NULL;
+	(void)snprintf(header, sizeof(header), "%.*s", (int)(nl - text), text);
+	if (sscanf(header, MAGIC " %zu %64[0-9a-f]%n", body_len, hex, &end) !=
+		    2 ||
+	    header[end] != '\0' || hxs_digest_from_hex(hex, &want) < 0)
+		return NULL;
+	if (*body_len != len - (size_t)(nl + 1 - text))
+		return NULL;
+	hxs_digest_of(nl + 1, *body_len, &found);
+	return memcmp(&want, &found, sizeof(want)) == 0 ? nl + 1 : NULL;
+}
+
+static int take(const char *text, size_t len, const char *env,
+		struct hxs_journal **out)
+{
+	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
+	HXS_AUTO(journal) struct hxs_journal *j = NULL;
+	const char *body;
+	size_t n;
+	int r;
+
+	body = find_body(text, len, &n);
+	if (!body)
+		return -EBADMSG;
+	r = hxs_json_parse(body, n, &doc, NULL);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	r = read_body(hxs_json_root(doc), j);
+	if (r == 0 && strcmp(j->env, env) != 0)
+		r = -EBADMSG;
+	if (r < 0)
+		return r;
+	*out = HXS_STEAL(j);
+	return 1;
+}
+
+int hxs_journal_read(const struct hxs_store *s, const char *env,
+		     struct hxs_journal **out, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	HXS_AUTO_FREE char *text = NULL;
+	HXS_AUTO_CLOSE int fd = -1;
+	struct stat st;
+	size_t len;
+	int r;
+
+	if (hxs_buf_printf(&path, DIRECTORY "/%s", env) < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot read the journal");
+	fd = hxs_io_open_regular(hxs_store_fd(s), path.data, &st);
+	if (fd == -ENOENT)
+		return 0;
+	r = fd < 0 ? fd : 0;
+	if (r == 0 && (st.st_mode & 022))
+		return hxs_err_set(err, HXS_EDENIED,
+				   "refused: others may write the journal "
+				   "'%s/%s'",
+				   hxs_store_path(s), path.data);
+	if (r == 0)
+		r = hxs_io_read_all(fd, RECORD_MAX + HEADER_MAX, &text, &len);
+	if (r == 0)
+		r = take(text, len, env, out);
+	if (r == -EBADMSG || r == -EFBIG || r == -EINVAL)
+		return hxs_err_set(err, HXS_ECORRUPT,
+				   "the journal '%s/%s' is damaged: what a "
+				   "restore that did not end has left cannot "
+				   "be told",
+				   hxs_store_path(s), path.data);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot read the journal '%s/%s'",
+				     hxs_store_path(s), path.data);
+	return r;
+}
+
+int hxs_journal_drop(struct hxs_store *s, const char *env, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);
+	int r = 0;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		r = fd;
+	else if (unlinkat(fd, env, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	else if (fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot remove the journal '%s/" DIRECTORY
+				     "/%s'",
+				     hxs_store_path(s), env);
+	return 0;
+}
+
+static int see_env(const char *name, unsigned char type HXS_UNUSED, void *ctx)
+{
+	struct hxs_names *out = ctx;
+	char **grown;
+
+	if (!hxs_path_is_name(name)) /* one that was being written */
+		return 0;
+	grown = reallocarray(out->name, out->count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	out->name = grown;
+	grown[out->count] = strdup(name);
+	if (!grown[out->count])
+		return -ENOMEM;
+	out->count++;
+	return 0;
+}
+
+int hxs_journal_envs(const struct hxs_store *s, struct hxs_names *out,
+		     struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);
+	int r;
+
+	if (fd == -ENOENT)
+		return 0;
+	r = fd < 0 ? fd : hxs_io_list(fd, see_env, out);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot list '%s/" DIRECTORY "'",
+				     hxs_store_path(s));
+	return 0;
+}

@@ -1,0 +1,458 @@
+/*
+ * The swap. Each name is one step of the file system wherever it can be
+ * (RENAME_EXCHANGE); elsewhere it is two, and for a moment the live name has
+ * no file. A name that only loses its file, or only gets one, is one rename.
+ *
+ * What is where is asked anew each time, so that doing it again after a crash
+ * does what is left to do. A rename never replaces anything: RENAME_NOREPLACE,
+ * or a look before where the file system lacks that.
+ */
+#include "store/swap.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/xattr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void hxs_swap_new_name(size_t n, char name[32])
+{
+	(void)snprintf(name, 32, "new-%zu", n);
+}
+
+static void old_name(size_t n, char name[32])
+{
+	(void)snprintf(name, 32, "old-%zu", n);
+}
+
+int hxs_swap_open_place(const struct hxs_target *t, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxs_ident id;
+	int r;
+
+	fd = open(t->place,
+		  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return hxs_err_errno(err, errno, "cannot open '%s'", t->place);
+	r = fd < 0 ? 0 : hxs_ident_of(fd, "", &id);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look at '%s'", t->place);
+	if (fd < 0 || !hxs_ident_equal(&id, &t->place_id)) {
+		r = hxs_err_set(err, HXS_ECORRUPT,
+				"source '%s': '%s' is not the directory it was "
+				"when the restore began",
+				t->source, t->place);
+		hxs_err_hint(err, "is its file system mounted?");
+		return r;
+	}
+	return HXS_STEAL_FD(fd);
+}
+
+/* ---- one name ---------------------------------------------------------- */
+
+/* Where one move takes place, and what has which name now. */
+struct step {
+	const struct hxs_target *t;
+	const struct hxs_move *m;
+	int live_dir, stage; /* borrowed */
+	char fresh[32], kept[32]; /* "new-N" and "old-N" */
+	struct hxs_ident live, in_fresh, in_kept;
+};
+
+static int look(struct step *s, struct hxs_err *err)
+{
+	int r;
+
+	r = hxs_ident_of(s->live_dir, s->m->name, &s->live);
+	if (r == 0)
+		r = hxs_ident_of(s->stage, s->fresh, &s->in_fresh);
+	if (r == 0)
+		r = hxs_ident_of(s->stage, s->kept, &s->in_kept);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look at '%s' in '%s'",
+				     s->m->name, s->t->place);
+	return 0;
+}
+
+static bool is(const struct hxs_ident *found, const struct hxs_ident *want)
+{
+	return want->ino != 0 && hxs_ident_equal(found, want);
+}
+
+static bool none(const struct hxs_ident *id)
+{
+	return id->ino == 0;
+}
+
+static int neither(const struct step *s, struct hxs_err *err)
+{
+	int r = hxs_err_set(err, HXS_ECORRUPT,
+			    "source '%s': '%s%s%s' in '%s' is neither what it "
+			    "was nor what is restored",
+			    s->t->source, s->m->dir, s->m->dir[0] ? "/" : "",
+			    s->m->name, s->t->place);
+
+	hxs_err_hint(err,
+		     "somebody changed it meanwhile; what is staged and "
+		     "what was displaced is in '%s/%s'",
+		     s->t->place, s->t->stage);
+	return r;
+}
+
+static int cannot(const struct step *s, int r, struct hxs_err *err)
+{
+	return hxs_err_errno(err, -r, "cannot exchange '%s%s%s' in '%s'",
+			     s->m->dir, s->m->dir[0] ? "/" : "", s->m->name,
+			     s->t->place);
+}
+
+/* A rename that replaces nothing: 0 or -errno. */
+static int move_to(int from_dir, const char *from, int to_dir, const char *to)
+{
+	struct stat st;
+
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
+}
+
+/* 1 when exchanged, 0 where the file system cannot, or -errno. */
+static int exchange(const struct step *s)
+{
+	if (renameat2(s->live_dir, s->m->name, s->stage, s->fresh,
+		      RENAME_EXCHANGE) == 0)
+		return 1;
+	return errno == EINVAL || errno == ENOSYS ? 0 : -errno;
+}
+
+/* Give the live name what is staged, where both have something. */
+static int replace(const struct step *s, double *absent)
+{
+	double since;
+	int r;
+
+	if (is(&s->live, &s->m->old)) {
+		r = exchange(s);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	since = hxs_clock_ticks();
+	if (is(&s->live, &s->m->old)) {
+		r = move_to(s->live_dir, s->m->name, s->stage, s->kept);
+		if (r < 0)
+			return r;
+	}
+	r = move_to(s->stage, s->fresh, s->live_dir, s->m->name);
+	if (absent)
+		*absent += hxs_clock_ticks() - since;
+	return r;
+}
+
+static int forward_one(struct step *s, double *absent, struct hxs_err *err)
+{
+	const struct hxs_move *m = s->m;
+	int r;
+
+	r = look(s, err);
+	if (r < 0)
+		return r;
+	if (none(&m->new)) {
+		if (none(&s->live) && is(&s->in_kept, &m->old))
+			return 0;
+		if (!is(&s->live, &m->old) || !none(&s->in_kept))
+			return neither(s, err);
+		r = move_to(s->live_dir, m->name, s->stage, s->kept);
+		return r < 0 ? cannot(s, r, err) : 0;
+	}
+	if (is(&s->live, &m->new))
+		return 0;
+	if (!is(&s->in_fresh, &m->new))
+		return neither(s, err);
+	if (none(&m->old)) {
+		if (!none(&s->live))
+			return neither(s, err);
+		r = move_to(s->stage, s->fresh, s->live_dir, m->name);
+		return r < 0 ? cannot(s, r, err) : 0;
+	}
+	if (!is(&s->live, &m->old) &&
+	    !(none(&s->live) && is(&s->in_kept, &m->old)))
+		return neither(s, err);
+	r = replace(s, absent);
+	return r < 0 ? cannot(s, r, err) : 0;
+}
+
+/* Put the live name, which has the new file, back to the old one. */
+static int put_back(const struct step *s)
+{
+	int r;
+
+	if (is(&s->in_fresh, &s->m->old)) {
+		r = exchange(s);
+		return r > 0 ? 0 : r == 0 ? -EINVAL : r;
+	}
+	r = move_to(s->live_dir, s->m->name, s->stage, s->fresh);
+	if (r == 0 && !none(&s->m->old))
+		r = move_to(s->stage, s->kept, s->live_dir, s->m->name);
+	return r;
+}
+
+static int back_one(struct step *s, struct hxs_err *err)
+{
+	const struct hxs_move *m = s->m;
+	int r;
+
+	r = look(s, err);
+	if (r < 0)
+		return r;
+	if (is(&s->live, &m->old) || (none(&s->live) && none(&m->old)))
+		return 0;
+	if (is(&s->live, &m->new)) {
+		if (!none(&m->old) && !is(&s->in_fresh, &m->old) &&
+		    !is(&s->in_kept, &m->old))
+			return neither(s, err);
+		r = put_back(s);
+		return r < 0 ? cannot(s, r, err) : 0;
+	}
+	if (!none(&s->live) || !is(&s->in_kept, &m->old))
+		return neither(s, err);
+	r = move_to(s->stage, s->kept, s->live_dir, m->name);
+	return r < 0 ? cannot(s, r, err) : 0;
+}
+
+/* ---- all names of a target --------------------------------------------- */
+
+static int open_stage(const struct hxs_target *t, int place,
+		      struct hxs_err *err)
+{
+	int fd = hxs_io_open_dir(place, t->stage);
+
+	if (fd < 0)
+		return hxs_err_errno(err, -fd, "cannot open '%s/%s'", t->place,
+				     t->stage);
+	return fd;
+}
+
+static int open_live(const struct hxs_target *t, const struct hxs_move *m,
+		     int place, struct hxs_err *err)
+{
+	int fd = hxs_io_open_dir(place, m->dir);
+
+	if (fd < 0)
+		return hxs_err_errno(err, -fd, "cannot open '%s/%s'", t->place,
+				     m->dir);
+	return fd;
+}
+
+/* The place's own mode, owner, attributes and times, from @name. */
+static int give_self(const struct hxs_target *t, int place, int stage,
+		     const char *name, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf x = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(stage, name);
+	struct timespec times[2];
+	struct stat st;
+	int r;
+
+	r = fd < 0 ? fd : hxs_xattr_read(fd, &x);
+	if (r == 0 && fstat(fd, &st) < 0)
+		r = -errno;
+	if (r == 0 && fchown(place, st.st_uid, st.st_gid) < 0 && errno != EPERM)
+		r = -errno;
+	if (r == 0)
+		r = hxs_xattr_write(place, x.data, x.len, NULL);
+	if (r == 0 && fchmod(place, st.st_mode & 07777) < 0)
+		r = -errno;
+	if (r == 0) {
+		times[0] = st.st_atim;
+		times[1] = st.st_mtim;
+		if (futimens(place, times) < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot set the attributes of "
+				     "'%s'",
+				     t->place);
+	return 0;
+}
+
+/*
+ * The directories that names are changed in keep their times: of what was
+ * not named in a restore nothing is to change. Not ours to set: then so.
+ */
+void hxs_swap_keep_times(int fd, const struct stat *before)
+{
+	const struct timespec times[2] = { before->st_atim, before->st_mtim };
+
+	(void)futimens(fd, times);
+}
+
+/* Do move @n. */
+static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
+		   int stage, double *absent, struct hxs_err *err)
+{
+	struct step s = { .t = t, .m = &t->moves[n], .stage = stage };
+	HXS_AUTO_CLOSE int live = -1;
+	struct stat before;
+	int r;
+
+	hxs_swap_new_name(n, s.fresh);
+	old_name(n, s.kept);
+	live = open_live(t, s.m, place, err);
+	if (live < 0)
+		return live;
+	s.live_dir = live;
+	if (fstat(live, &before) < 0)
+		return cannot(&s, -errno, err);
+	r = ahead ? forward_one(&s, absent, err) : back_one(&s, err);
+	hxs_swap_keep_times(live, &before);
+	return r;
+}
+
+static int run(const struct hxs_target *t, bool ahead, double *absent,
+	       struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int place = -1, stage = -1;
+	size_t i;
+	int r = 0;
+
+	place = hxs_swap_open_place(t, err);
+	if (place < 0)
+		return place;
+	stage = open_stage(t, place, err);
+	if (stage < 0)
+		return stage;
+	for (i = 0; r == 0 && i < t->move_count; i++)
+		r = run_one(t, ahead ? i : t->move_count - 1 - i, ahead, place,
+			    stage, absent, err);
+	if (r == 0 && t->contents)
+		r = give_self(t, place, stage,
+			      ahead ? HXS_SWAP_NEW_SELF : HXS_SWAP_OLD_SELF,
+			      err);
+	return r;
+}
+
+int hxs_swap_forward(const struct hxs_target *t, double *absent,
+		     struct hxs_err *err)
+{
+	return run(t, true, absent, err);
+}
+
+int hxs_swap_back(const struct hxs_target *t, struct hxs_err *err)
+{
+	return run(t, false, NULL, err);
+}
+
+int hxs_swap_sync(const struct hxs_target *t, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int place = -1, stage = -1;
+	const char *last = "";
+	size_t i;
+	int r = 0;
+
+	place = hxs_swap_open_place(t, err);
+	if (place < 0)
+		return place;
+	stage = open_stage(t, place, err);
+	if (stage < 0)
+		return stage;
+	for (i = 0; r == 0 && i < t->move_count; i++) {
+		const char *dir = t->moves[i].dir;
+
+		if (strcmp(dir, last) != 0)
+			r = hxs_io_sync_dir(place, dir);
+		last = dir;
+	}
+	if (r == 0 && fsync(stage) < 0)
+		r = -errno;
+	if (r == 0 && fsync(place) < 0)
+		r = -errno;
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot make '%s' durable",
+				     t->place);
+	return 0;
+}
+
+/* ---- after it ---------------------------------------------------------- */
+
+int hxs_swap_displaced(const struct hxs_target *t, size_t move, int stage_fd,
+		       char name[32], struct hxs_err *err)
+{
+	struct hxs_ident id;
+	int r;
+
+	hxs_swap_new_name(move, name);
+	r = hxs_ident_of(stage_fd, name, &id);
+	if (r == 0 && is(&id, &t->moves[move].old))
+		return 1;
+	old_name(move, name);
+	if (r == 0)
+		r = hxs_ident_of(stage_fd, name, &id);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot look at '%s/%s/%s'",
+				     t->place, t->stage, name);
+	return is(&id, &t->moves[move].old);
+}
+
+int hxs_swap_adopt(const struct hxs_target *t, int area_fd, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int place = -1, stage = -1;
+	struct hxs_ident id;
+	char name[32] = "";
+	int r;
+
+	r = hxs_ident_of(area_fd, t->source, &id);
+	if (r == 0 && is(&id, &t->moves[0].old))
+		return 0; /* it is there already */
+	place = hxs_swap_open_place(t, err);
+	if (place < 0)
+		return place;
+	stage = open_stage(t, place, err);
+	if (stage < 0)
+		return stage;
+	if (r == 0)
+		r = hxs_swap_displaced(t, 0, stage, name, err);
+	if (r == 0)
+		r = -ENOENT;
+	if (r > 0)
+		r = move_to(stage, name, area_fd, t->source);
+	if (r == 0 && (fsync(area_fd) < 0 || fsync(stage) < 0))
+		r = -errno;
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot move what source '%s' was into "
+				     "its rollback point",
+				     t->source);
+	return 0;
+}
+
+int hxs_swap_clean(const struct hxs_target *t, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int place = -1;
+	struct stat before;
+	int r;
+
+	place = hxs_swap_open_place(t, err);
+	if (place < 0)
+		return place;
+	r = fstat(place, &before) < 0 ? -errno : 0;
+	if (r == 0)
+		r = hxs_io_remove_tree(place, t->stage);
+	if (r == 0)
+		hxs_swap_keep_times(place, &before);
+	if (r == 0 && fsync(place) < 0)
+		r = -errno;
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot remove '%s/%s'", t->place,
+				     t->stage);
+	return 0;
+}

@@ -1,0 +1,116 @@
+#ifndef HXS_VERBS_RESTORE_PARTS_H
+#define HXS_VERBS_RESTORE_PARTS_H
+
+/* What restore and recover are made of. For restore*.c and recover.c only. */
+#include "base/pool.h"
+#include "source/capture.h"
+#include "store/journal.h"
+#include "store/snapshot.h"
+#include "verbs/create_parts.h"
+#include "verbs/restore.h"
+
+/* ---- recover.c --------------------------------------------------------- */
+
+/*
+ * Undo the restore that @j, in state staging or intent, speaks of: targets
+ * get their old files back, what was staged is removed, and so is the
+ * journal. Can be done again after it was cut short.
+ */
+HXS_MUST_CHECK
+int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
+		     struct hxs_err *err);
+
+/*
+ * Finish the one that @j, in state committed, speaks of: the rollback point
+ * is completed and published, what was displaced otherwise is removed, and
+ * so is the journal. Can be done again after it was cut short.
+ */
+HXS_MUST_CHECK
+int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
+		       struct hxs_err *err);
+
+/* ---- restore_targets.c: what goes where -------------------------------- */
+
+#define HXS_NO_ENTRY UINT32_MAX
+
+/* One name that is to get something else. */
+struct hxs_restore_item {
+	uint32_t entry; /* of the snapshot; NO_ENTRY: the name goes */
+	char *dir, *name; /* as in struct hxs_move */
+};
+
+/* One source's target, as it was found. */
+struct hxs_restore_target {
+	const struct hxs_config_source *source;
+	size_t number; /* among the environment's sources */
+	uint32_t entry; /* the source's directory in the snapshot */
+	uint32_t single; /* the one file, if the source is one; or NO_ENTRY */
+	char *path; /* absolute, as the operator's without links */
+	char *name; /* its last component; NULL: it is the place itself */
+	char *place; /* where it is staged: its parent, or itself */
+	int place_fd; /* -1 until it was opened */
+	struct hxs_ident old; /* the target itself; none: missing */
+	bool contents; /* a mount point: what is in it is swapped */
+	bool whole; /* all of it, not some paths */
+	struct hxs_restore_item *items;
+	size_t item_count;
+};
+
+/* One restore under way. */
+struct hxs_restore {
+	struct hxs_store *store;
+	const struct hxs_restore_opts *opts;
+	const struct hxs_config_env *env;
+	struct hxs_snapshot *snap;
+	struct hxs_restore_target *targets;
+	size_t target_count;
+	struct hxs_capture_ears ears;
+	struct hxs_pool *pool;
+	struct hxs_journal *journal;
+	struct hxs_rollback rollback;
+	bool held; /* processes use a target, and that is allowed */
+	const char *phase;
+	uint64_t files_total, bytes_total;
+};
+
+/*
+ * Find what is to be restored and where that lives: fills targets and their
+ * items. Refuses what a restore must not touch.
+ */
+HXS_MUST_CHECK
+int hxs_restore_find_targets(struct hxs_restore *rs, struct hxs_err *err);
+void hxs_restore_free_targets(struct hxs_restore *rs);
+
+/* The sources' directories (or paths) that opts->paths mean, as entries. */
+HXS_MUST_CHECK
+int hxs_restore_check_snapshot(struct hxs_restore *rs, struct hxs_err *err);
+
+/* ---- restore_apart.c: what must not be touched ------------------------- */
+
+/*
+ * Refuse target @t: in the store or around it, on a mount of backups or with
+ * a mount inside, in a directory others may write to, immutable.
+ */
+HXS_MUST_CHECK
+int hxs_restore_check_apart(struct hxs_restore *rs,
+			    const struct hxs_restore_target *t,
+			    struct hxs_err *err);
+
+/* Refuse targets that processes use, unless that is allowed; sets held. */
+HXS_MUST_CHECK
+int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err);
+
+/* ---- restore_stage.c --------------------------------------------------- */
+
+/* Make the stage directories, journalled, and stage everything. */
+HXS_MUST_CHECK
+int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err);
+
+/* ---- restore_swap.c ---------------------------------------------------- */
+
+/* Journal the intent, swap, make it durable, commit. */
+HXS_MUST_CHECK
+int hxs_restore_swap(struct hxs_restore *rs, double *absent, bool *committed,
+		     struct hxs_err *err);
+
+#endif
