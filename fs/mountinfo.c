@@ -2,6 +2,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mountinfo.h"
 #include "base/proc.h"
 
 #include <errno.h>
@@ -14,96 +15,40 @@
 #include <sys/statfs.h>
 
 #define OUR_TYPE "fuse.hxsnapfs"
-#define MOUNTINFO "/proc/self/mountinfo"
-#define MOUNTINFO_MAX (64u << 20)
 
 /* What a request is at most: one more and the kernel splits it. */
 #define READ_AHEAD_KB "1024\n"
 
 /* ---- reading mountinfo --------------------------------------------------- */
 
-/* The next blank-separated field of *@p: its length, 0 at the line's end. */
-static size_t next_field(const char **p, const char *end, const char **field)
+struct search {
+	const char *path;
+	struct hxfs_mounted *out;
+	bool found;
+};
+
+/* Later lines lie above earlier ones. */
+static int see_mount(const struct hxs_mount *m, void *ctx)
 {
-	const char *s = *p;
+	struct search *s = ctx;
 
-	while (s < end && *s == ' ')
-		s++;
-	*field = s;
-	while (s < end && *s != ' ')
-		s++;
-	*p = s;
-	return (size_t)(s - *field);
-}
-
-/* Undo \ooo; cut off at the end of @out. */
-static void unescape(const char *s, size_t len, char *out, size_t size)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < len && n + 1 < size; i++) {
-		if (s[i] == '\\' && i + 3 < len && s[i + 1] >= '0' &&
-		    s[i + 1] <= '3' && s[i + 2] >= '0' && s[i + 2] <= '7' &&
-		    s[i + 3] >= '0' && s[i + 3] <= '7') {
-			out[n++] = (char)((s[i + 1] - '0') << 6 |
-					  (s[i + 2] - '0') << 3 |
-					  (s[i + 3] - '0'));
-			i += 3;
-		} else {
-			out[n++] = s[i];
-		}
-	}
-	out[n] = '\0';
-}
-
-/*
- * 36 35 98:0 /root /mnt opts optional... - type source superopts
- */
-static bool parse_line(const char *line, const char *end, const char *path,
-		       struct hxfs_mounted *out)
-{
-	struct hxfs_mounted m = { .major = 0 };
-	const char *p = line, *f;
-	char where[PATH_MAX];
-	size_t n;
-
-	(void)next_field(&p, end, &f);
-	(void)next_field(&p, end, &f);
-	n = next_field(&p, end, &f);
-	if (n == 0 || sscanf(f, "%u:%u", &m.major, &m.minor) != 2)
-		return false;
-	(void)next_field(&p, end, &f);
-	n = next_field(&p, end, &f);
-	unescape(f, n, where, sizeof(where));
-	if (strcmp(where, path) != 0)
-		return false;
-	do
-		n = next_field(&p, end, &f);
-	while (n && !(n == 1 && *f == '-'));
-	n = next_field(&p, end, &f);
-	unescape(f, n, m.type, sizeof(m.type));
-	n = next_field(&p, end, &f);
-	unescape(f, n, m.source, sizeof(m.source));
-	*out = m;
-	return m.type[0] != '\0';
+	if (strcmp(m->where, s->path) != 0)
+		return 0;
+	s->out->major = m->major;
+	s->out->minor = m->minor;
+	memcpy(s->out->type, m->type, sizeof(m->type));
+	memcpy(s->out->source, m->source, sizeof(m->source));
+	s->found = true;
+	return 0;
 }
 
 bool hxfs_mountinfo_find(const char *text, size_t len, const char *path,
 			 struct hxfs_mounted *out)
 {
-	const char *p = text, *end = text + len, *nl;
-	bool found = false;
+	struct search s = { .path = path, .out = out };
 
-	/* Later lines lie above earlier ones. */
-	while (p < end) {
-		nl = memchr(p, '\n', (size_t)(end - p));
-		if (!nl)
-			break; /* every line the kernel writes ends in one */
-		if (parse_line(p, nl, path, out))
-			found = true;
-		p = nl + 1;
-	}
-	return found;
+	(void)hxs_mountinfo_each(text, len, see_mount, &s); /* never stops */
+	return s.found;
 }
 
 int hxfs_mountinfo_ask(const char *path, struct hxfs_mounted *out)
@@ -113,10 +58,10 @@ int hxfs_mountinfo_ask(const char *path, struct hxfs_mounted *out)
 	size_t len;
 	int r;
 
-	fd = open(MOUNTINFO, O_RDONLY | O_CLOEXEC);
+	fd = open(HXS_MOUNTINFO, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = hxs_io_read_all(fd, MOUNTINFO_MAX, &text, &len);
+	r = hxs_io_read_all(fd, HXS_MOUNTINFO_MAX, &text, &len);
 	if (r < 0)
 		return r;
 	return hxfs_mountinfo_find(text, len, path, out);
@@ -188,7 +133,8 @@ static int is_dead(const char *path, struct hxs_err *err)
 
 	r = hxfs_mountinfo_ask(path, &m);
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot read '%s'", MOUNTINFO);
+		return hxs_err_errno(err, -r, "cannot read '%s'",
+				     HXS_MOUNTINFO);
 	if (r == 0 || strcmp(m.type, OUR_TYPE) != 0)
 		return 0;
 	/* stat might be answered from memory, this only by the daemon. */

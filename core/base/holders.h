@@ -36,11 +36,12 @@ void hxs_holders_release(struct hxs_holders *h);
 
 /*
  * Find who uses @path (absolute, without symbolic links), a directory with
- * everything below it or a single file; for a file the -wal, -shm and
- * -journal beside it count as the file. The calling process itself is passed
- * over. By path and device, so that two mounts of one file system are told
- * apart from two file systems; deleted files below it do not count.
- * 0 or -errno; no /proc here: -ENOSYS.
+ * everything below it, other mounts included, or a single file; for a file the
+ * -wal, -shm and -journal beside it count as the file. The calling process
+ * itself is passed over. By file system and path inside it: a container that
+ * sees the tree under another path is found, and one that has something else
+ * under this path is not. Deleted files do not count. What is not there is
+ * held by nobody. 0 or -errno; no /proc here: -ENOSYS.
  */
 HXS_MUST_CHECK
 int hxs_holders_find(const char *path, struct hxs_holders *out,
