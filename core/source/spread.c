@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define JOB_ITEMS 128
+#define JOB_ITEMS 1024
 #define JOB_BYTES (8u << 20) /* and a file as large is a job of its own */
 
 struct spread {
@@ -23,6 +23,7 @@ struct spread {
 	struct job {
 		struct spread *sp;
 		size_t first, count; /* items of one directory */
+		size_t piece; /* of that directory: the how manieth */
 		uint64_t bytes;
 	} * jobs;
 	size_t job_count, job_cap;
@@ -366,8 +367,7 @@ static void run_job(void *arg)
 	place_release(&p);
 }
 
-static int add_job(struct spread *sp, size_t first, size_t count,
-		   uint64_t bytes)
+static int add_job(struct spread *sp, const struct job *job)
 {
 	size_t cap = sp->job_cap ? sp->job_cap * 2 : 256;
 	struct job *grown;
@@ -379,33 +379,41 @@ static int add_job(struct spread *sp, size_t first, size_t count,
 		sp->jobs = grown;
 		sp->job_cap = cap;
 	}
-	sp->jobs[sp->job_count++] = (struct job){ sp, first, count, bytes };
+	sp->jobs[sp->job_count++] = *job;
 	return 0;
 }
 
 /* Cut the items of @d into jobs. */
 static int cut(struct spread *sp, const struct hxs_tree_dir *d)
 {
-	size_t i, first = d->first, end = d->first + d->count;
-	uint64_t bytes = 0, size;
+	struct job job = { .sp = sp, .first = d->first };
+	size_t i, end = d->first + d->count;
+	uint64_t size;
 
 	for (i = d->first; i < end; i++) {
 		const struct hxs_tree_item *it = &sp->t->items[i];
 
 		size = it->state == HXS_TREE_COPY ? it->st.size : 0;
-		if (i > first &&
-		    (i - first >= JOB_ITEMS || bytes + size > JOB_BYTES)) {
-			if (add_job(sp, first, i - first, bytes) < 0)
+		if (job.count &&
+		    (job.count >= JOB_ITEMS || job.bytes + size > JOB_BYTES)) {
+			if (add_job(sp, &job) < 0)
 				return -ENOMEM;
-			first = i;
-			bytes = 0;
+			job.first = i;
+			job.count = 0;
+			job.bytes = 0;
+			job.piece++;
 		}
-		bytes += size;
+		job.count++;
+		job.bytes += size;
 	}
-	return end > first ? add_job(sp, first, end - first, bytes) : 0;
+	return job.count ? add_job(sp, &job) : 0;
 }
 
-/* Large ones first, so that none is left over at the end; else in order. */
+/*
+ * Large ones first, so that none is left over at the end. Then the first
+ * pieces of all directories, the second ones, ...: two threads that make
+ * names in one directory wait for one another.
+ */
 static int by_size(const void *pa, const void *pb)
 {
 	const struct job *a = pa, *b = pb;
@@ -414,6 +422,8 @@ static int by_size(const void *pa, const void *pb)
 
 	if (x != y)
 		return x < y ? 1 : -1;
+	if (a->piece != b->piece)
+		return a->piece > b->piece ? 1 : -1;
 	return (a->first > b->first) - (a->first < b->first);
 }
 
