@@ -111,7 +111,9 @@ int hxs_holders_read(int dirfd, const char *name, char **out, size_t *len)
 {
 	HXS_AUTO_CLOSE int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : hxs_io_read_all(fd, FILE_MAX, out, len);
+	if (fd < 0)
+		return -errno;
+	return hxs_io_read_all(fd, FILE_MAX, out, len);
 }
 
 /* ---- what the kernel itself holds ---------------------------------------- */

@@ -4,13 +4,16 @@
 /*
  * The record of who did what: STORE/.hxsnap/audit.log, one JSON object a
  * line, each with the SHA-256 of the line before it ("previous", 64 hex
- * digits; zeros in the first), so that a line taken out or changed shows.
+ * digits; zeros in the first), so that a line taken out or changed shows. A
+ * line is hashed with the newline at its end.
  */
 #include "base/err.h"
 #include "store/store.h"
 
 #include <stdint.h>
 #include <sys/types.h>
+
+#define HXS_AUDIT_LOG ".hxsnap/audit.log"
 
 struct hxs_audit {
 	const char *act; /* "create", "restore", "rollback", "recover", ... */
@@ -29,8 +32,9 @@ struct hxs_audit {
  * Append a line: when (UTC), who (uid, its name if it has one, host, pid),
  * from where, what, result. Written in one write under a lock of its own and
  * made durable. A last line that a crash cut short is ended first and stays,
- * as a line that is no JSON. 0 or -errno with a message; a store that cannot
- * be written to is the caller's to judge.
+ * as a line that is no JSON. A message that holds a password is left out.
+ * 0, -HXS_EBUSY when a process keeps the lock for long, or -errno, with a
+ * message; a store that cannot be written to is the caller's to judge.
  */
 HXS_MUST_CHECK
 int hxs_audit_append(struct hxs_store *s, const struct hxs_audit *a,
