@@ -20,17 +20,6 @@
 #define PREFETCH_BYTES (256 * 1024)
 #define AHEAD_BYTES (2 << 20)
 
-struct hxs_content {
-	struct hxs_snapshot *snap;
-	uint32_t entry;
-	uint64_t size;
-	int fd;
-	struct hxs_chain_view chain;
-	atomic_uint_fast64_t last; /* where the read before this one began */
-	const char *mem; /* of the two files without entry, instead of fd */
-	char *own; /* mem, if it is ours to free */
-};
-
 const char *hxs_fault_name(enum hxs_fault_kind kind)
 {
 	static const char *const names[] = {
@@ -151,6 +140,7 @@ static int open_file(struct hxs_content *c, struct hxs_fault *fault,
 		return fail(c->snap, c->entry, fault, HXS_FAULT_SIZE, reason,
 			    err);
 	}
+	c->holes = (uint64_t)st.st_blocks * 512 < node.size;
 	hxs_index_chain_view(c->snap->idx, c->entry, &c->chain);
 	if (!c->snap->foreign)
 		return 0;

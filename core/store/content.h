@@ -95,6 +95,36 @@ int64_t hxs_content_check(struct hxs_content *c, uint64_t first, uint64_t count,
 			  void *ctx);
 
 /*
+ * The same for a caller that wants none of it if any is wrong: 0, or
+ * -HXS_ECORRUPT with *@fault telling the first that does not match; -errno.
+ */
+HXS_MUST_CHECK
+int hxs_content_prove(struct hxs_content *c, uint64_t first, uint64_t count,
+		      struct hxs_scratch *scratch, struct hxs_fault *fault,
+		      struct hxs_err *err);
+
+/*
+ * Make @to, an empty file open for reading and writing, a clone of the stored
+ * file: 1, or 0 with @to empty where that cannot be had; then *@never tells
+ * that no other file between these two places can be cloned either.
+ *
+ * From a clone on, @c reads and checks the clone: prove all of it before it
+ * is of any use. Not while others read @c. -HXS_ECORRUPT, -errno.
+ */
+HXS_MUST_CHECK
+int hxs_content_clone(struct hxs_content *c, int to, bool *never,
+		      struct hxs_fault *fault, struct hxs_err *err);
+
+/*
+ * Where the stored file has data and holes, finer than its blocks, for a copy
+ * that leaves out what it leaves out: as lseek(2)'s SEEK_DATA and SEEK_HOLE,
+ * -ENXIO when no data follow, -errno. A file without holes need not be asked.
+ * It tells nothing of the bytes: those come from hxs_content_read().
+ */
+bool hxs_content_may_have_holes(const struct hxs_content *c);
+int64_t hxs_content_seek(const struct hxs_content *c, uint64_t off, bool hole);
+
+/*
  * Have the file system fetch the beginning of @entry into its cache, without
  * looking at it or waiting for it. For files that will be read soon; failing
  * is of no consequence.

@@ -63,6 +63,19 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			      const struct hxs_chain **chain,
 			      struct hxs_fault *fault, struct hxs_err *err);
 
+/* An open file, see content.h. */
+struct hxs_content {
+	struct hxs_snapshot *snap;
+	uint32_t entry;
+	uint64_t size;
+	int fd;
+	bool holes; /* the file system may have left some out */
+	struct hxs_chain_view chain;
+	atomic_uint_fast64_t last; /* where the read before this one began */
+	const char *mem; /* of the two files without entry, instead of fd */
+	char *own; /* mem, if it is ours to free */
+};
+
 /* -HXS_ECORRUPT with the sentence of @fault, its path before it, in @err. */
 int hxs_content_fail(const struct hxs_snapshot *snap,
 		     const struct hxs_fault *fault, struct hxs_err *err);
