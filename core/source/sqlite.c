@@ -24,7 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAGIC "SQLite format 3" /* and a NUL */
 #define MAGIC_LEN 16
 #define WRITE_VERSION 18 /* where the header has it; the read version next */
 #define MODE_ROLLBACK 1
@@ -48,7 +47,7 @@ int hxs_sqlite_look(int fd)
 
 	if (n < 0)
 		return (int)n;
-	if (n < MAGIC_LEN || memcmp(head, MAGIC, MAGIC_LEN) != 0)
+	if (n < MAGIC_LEN || memcmp(head, HXS_SQLITE_MAGIC, MAGIC_LEN) != 0)
 		return HXS_SQLITE_NONE;
 	if ((size_t)n < sizeof(head) ||
 	    head[WRITE_VERSION] != head[WRITE_VERSION + 1])
@@ -189,6 +188,14 @@ static void make_both(void)
 		   make_vfs(&copy_vfs, "unix-none", "hxsnap-copy");
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+const char *hxs_sqlite_vfs(void)
+{
+	(void)pthread_once(&once, make_both); /* cannot fail */
+	return have_vfs ? copy_vfs.zName : NULL;
+}
+
 static void free_db(sqlite3 *db)
 {
 	(void)sqlite3_close(db); /* takes NULL; all statements are gone */
@@ -285,12 +292,10 @@ static int open_db(int dirfd, const char *name, const sqlite3_vfs *vfs,
 		   int flags, struct patience *p, sqlite3 **out,
 		   struct hxs_err *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char path[300];
 	int rc;
 
-	(void)pthread_once(&once, make_both);
-	if (!have_vfs)
+	if (!hxs_sqlite_vfs())
 		return hxs_err_set(err, ENOTSUP,
 				   "this SQLite library cannot be used");
 	if (strchr(name, '/') || strcmp(name, "..") == 0 ||
@@ -465,6 +470,16 @@ static int leave_wal_mode(struct hxs_sqlite *db, struct hxs_err *err)
 		r = hxs_io_pwrite_full(db->to_fd, mode, sizeof(mode),
 				       WRITE_VERSION);
 	return r < 0 ? hxs_err_errno(err, -r, "cannot write") : 0;
+}
+
+int hxs_sqlite_enter_wal_mode(int fd)
+{
+	static const unsigned char mode[2] = { MODE_WAL, MODE_WAL };
+	int r = hxs_sqlite_look(fd);
+
+	if (r != HXS_SQLITE_ROLLBACK)
+		return r < 0 ? r : 0;
+	return hxs_io_pwrite_full(fd, mode, sizeof(mode), WRITE_VERSION);
 }
 
 /* What one check found: the first fault's text, or "ok". */

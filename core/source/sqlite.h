@@ -18,6 +18,9 @@
 
 #define HXS_SQLITE_WAIT 10 /* seconds, in all, for locks of one database */
 
+/* A database's first 16 bytes, the NUL included. */
+#define HXS_SQLITE_MAGIC "SQLite format 3"
+
 /* What a file's first bytes say. */
 enum hxs_sqlite_kind {
 	HXS_SQLITE_NONE, /* no database */
@@ -85,5 +88,22 @@ int hxs_sqlite_backup(struct hxs_sqlite *db, struct hxs_err *err);
  */
 HXS_MUST_CHECK
 int hxs_sqlite_finish(struct hxs_sqlite *db, struct hxs_err *err);
+
+/* Put it back into WAL mode, which is but two bytes: 0 or -errno. */
+HXS_MUST_CHECK
+int hxs_sqlite_enter_wal_mode(int fd);
+
+/*
+ * Have SQLite check all of database @name in @dirfd, which nobody writes to,
+ * by integrity_check, changing neither its bytes nor its times: 0, 1 when it
+ * could not (@why tells), -HXS_ECORRUPT, -ECANCELED, -errno. Messages name no
+ * path.
+ */
+HXS_MUST_CHECK
+int hxs_sqlite_check(struct hxs_capture *cap, int dirfd, const char *name,
+		     char why[128], struct hxs_err *err);
+
+/* For sqlite_check.c: a VFS for files that nobody has open, or NULL. */
+const char *hxs_sqlite_vfs(void);
 
 #endif

@@ -50,6 +50,14 @@ int hxs_stage_entry(struct hxs_stage *s, uint32_t entry, int dirfd,
 		    const char *name, struct hxs_err *err);
 
 /*
+ * Give directory @fd, made for entry @entry by the caller and filled, the
+ * attributes of that entry. Errors and warning as above.
+ */
+HXS_MUST_CHECK
+int hxs_stage_attributes(struct hxs_stage *s, uint32_t entry, int fd,
+			 struct hxs_err *err);
+
+/*
  * Check what was staged as @name in @dirfd as its kind of source can: every
  * SQLite database in it is whole by SQLite's own integrity_check, read only,
  * so that neither bytes nor times change. -HXS_ECORRUPT naming the first that
