@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #define STACK_BYTES (1024 * 1024) /* eight times less than the usual one */
 
@@ -38,6 +39,25 @@ unsigned hxs_pool_processors(void)
 	else
 		n = sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 1 ? 1 : (unsigned)n;
+}
+
+unsigned hxs_pool_workers(unsigned wanted, unsigned fds_spare,
+			  unsigned fds_each)
+{
+	unsigned n = wanted;
+	struct rlimit lim;
+
+	if (n == 0) {
+		n = 2 * hxs_pool_processors();
+		if (n < 4)
+			n = 4;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    lim.rlim_cur < fds_spare + (rlim_t)n * fds_each)
+		n = lim.rlim_cur < fds_spare + fds_each
+			    ? 1
+			    : (unsigned)((lim.rlim_cur - fds_spare) / fds_each);
+	return n;
 }
 
 static void *worker(void *arg)

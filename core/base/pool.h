@@ -10,6 +10,14 @@ struct hxs_pool;
 unsigned hxs_pool_processors(void);
 
 /*
+ * How many workers to start: @wanted, or if that is 0 two a processor, since
+ * some wait for a disk, and at least 4; fewer where the limit on open files
+ * leaves too few for @fds_spare and @fds_each of every worker. At least 1.
+ */
+unsigned hxs_pool_workers(unsigned wanted, unsigned fds_spare,
+			  unsigned fds_each);
+
+/*
  * Start @threads workers; at most @queue jobs wait (both at least 1).
  * -ENOMEM or -EAGAIN when threads cannot be had.
  */

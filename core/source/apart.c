@@ -123,36 +123,41 @@ static int on_backup_mount(dev_t dev)
 	return 0;
 }
 
-int hxs_apart_check(const struct hxs_capture *cap, const char *name, int fd,
-		    bool single, struct hxs_err *err)
+int hxs_apart_look(const struct hxs_capture *cap, int fd, bool single)
 {
 	struct stat st;
 	int r;
 
 	if (fstat(fd, &st) < 0)
-		return hxs_err_errno(err, errno, "cannot look at source '%s'",
-				     name);
+		return -errno;
 	r = on_backup_mount(st.st_dev);
-	if (r > 0)
-		return hxs_err_set(err, HXS_EDENIED,
-				   "refused: source '%s' lies in a mount of "
-				   "backups",
-				   name);
-	if (r == 0)
-		r = climb(fd, is_part, cap);
-	if (r > 0)
-		return hxs_err_set(err, HXS_EDENIED,
-				   "refused: source '%s' lies in the store",
-				   name);
-	if (r == 0 && !single)
-		r = climb(cap->store_fd, is_same, &st);
-	if (r > 0)
-		return hxs_err_set(err, HXS_EDENIED,
-				   "refused: the store lies in source '%s'",
-				   name);
+	if (r != 0)
+		return r < 0 ? r : HXS_APART_MOUNT;
+	r = climb(fd, is_part, cap);
+	if (r != 0)
+		return r < 0 ? r : HXS_APART_INSIDE;
+	r = single ? 0 : climb(cap->store_fd, is_same, &st);
+	if (r != 0)
+		return r < 0 ? r : HXS_APART_AROUND;
+	return HXS_APART;
+}
+
+int hxs_apart_check(const struct hxs_capture *cap, const char *name, int fd,
+		    bool single, struct hxs_err *err)
+{
+	static const char *const what[][2] = {
+		[HXS_APART_MOUNT] = { "", " lies in a mount of backups" },
+		[HXS_APART_INSIDE] = { "", " lies in the store" },
+		[HXS_APART_AROUND] = { "the store lies in ", "" },
+	};
+	int r = hxs_apart_look(cap, fd, single);
+
 	if (r < 0)
 		return hxs_err_errno(err, -r,
 				     "cannot tell where source '%s' lies",
 				     name);
-	return 0;
+	if (r == HXS_APART)
+		return 0;
+	return hxs_err_set(err, HXS_EDENIED, "refused: %ssource '%s'%s",
+			   what[r][0], name, what[r][1]);
 }

@@ -18,6 +18,20 @@ HXS_MUST_CHECK
 int hxs_apart_note(struct hxs_capture *cap, const struct hxs_store *s,
 		   struct hxs_err *err);
 
+enum hxs_apart {
+	HXS_APART,
+	HXS_APART_MOUNT, /* on a mount of backups */
+	HXS_APART_INSIDE, /* it is or lies in a part of the store */
+	HXS_APART_AROUND, /* the store lies in it */
+};
+
+/*
+ * Where directory @fd lies, an enum hxs_apart; for a @single file in that
+ * directory it is never AROUND. -errno without a message.
+ */
+HXS_MUST_CHECK
+int hxs_apart_look(const struct hxs_capture *cap, int fd, bool single);
+
 /*
  * Refuse source @name, whose directory is open as @fd, with -HXS_EDENIED: if
  * it is or lies in a part of the store, if the store lies in it (unless it is

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
 #define NOTHING 1 /* no source exists: no rollback point */
@@ -116,30 +115,6 @@ static int check_request(struct hxs_create *c, struct hxs_err *err)
 					   hxs_config_kind_name(src->kind));
 	}
 	return 0;
-}
-
-/*
- * Two workers a processor, since some wait for a disk; fewer where the limit
- * on open files is low.
- */
-static unsigned choose_threads(const struct hxs_create_opts *o)
-{
-	unsigned n = o->threads;
-	struct rlimit lim;
-
-	if (n == 0) {
-		n = 2 * hxs_pool_processors();
-		if (n < 4)
-			n = 4;
-	}
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
-	    lim.rlim_cur < FDS_SPARE + (rlim_t)n * FDS_PER_WORKER) {
-		n = lim.rlim_cur < FDS_SPARE + FDS_PER_WORKER
-			    ? 1
-			    : (unsigned)((lim.rlim_cur - FDS_SPARE) /
-					 FDS_PER_WORKER);
-	}
-	return n;
 }
 
 /* ---- the steps --------------------------------------------------------- */
@@ -264,7 +239,8 @@ static void report(struct hxs_create *c, double since,
 static int build(struct hxs_create *c, struct hxs_err *err)
 {
 	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
-	unsigned threads = choose_threads(c->opts);
+	unsigned threads =
+		hxs_pool_workers(c->opts->threads, FDS_SPARE, FDS_PER_WORKER);
 	int r;
 
 	hxs_create_open_verified(c);
