@@ -21,6 +21,8 @@
 #define LIVE 1 /* a database that SQLite has to copy */
 #define BEHIND_FROM (4u << 20) /* hashed by a thread of its own */
 #define READAHEAD_FROM (1u << 20) /* smaller files are read in one go */
+/* So much is written before the disk is told to begin with it. */
+#define WRITE_OUT (8u << 20)
 /* The kernel's clock for file times advances in steps of up to this. */
 #define TICK_NS 10000000
 
@@ -85,6 +87,20 @@ static int short_file(void)
 }
 
 /*
+ * Have the disk begin with what was written since @*from, once that is
+ * worth it: it would else be idle until all has to be durable at once. Only
+ * begun, so nothing can be told of how it goes; publishing does that.
+ */
+static void write_out(int fd, uint64_t *from, uint64_t to, uint64_t least)
+{
+	if (to - *from < least)
+		return;
+	(void)sync_file_range(fd, (off_t)*from, (off_t)(to - *from),
+			      SYNC_FILE_RANGE_WRITE);
+	*from = to;
+}
+
+/*
  * Read [@off, @end) of @from, hash it, and write it to @to at the same place
  * unless @to is -1.
  */
@@ -94,6 +110,7 @@ static int pass_data(struct hxs_copy *c, int from, int to, uint64_t off,
 	HXS_AUTO(behind) struct hxs_behind *behind = NULL;
 	size_t want, room = HXS_COPY_BUFFER;
 	char *buf = c->scribe->buf;
+	uint64_t out = off;
 	ssize_t n;
 	int r;
 
@@ -120,9 +137,13 @@ static int pass_data(struct hxs_copy *c, int from, int to, uint64_t off,
 		r = to < 0 ? 0 : hxs_io_pwrite_full(to, buf, want, off);
 		if (r < 0)
 			return hxs_err_errno(err, -r, "cannot write");
+		if (to >= 0)
+			write_out(to, &out, off + want, WRITE_OUT);
 		if (!hxs_capture_goes_on(c->cap))
 			return hxs_err_set(err, ECANCELED, "cancelled");
 	}
+	if (to >= 0)
+		write_out(to, &out, end, READAHEAD_FROM);
 	r = behind ? hxs_behind_wait(behind) : 0;
 	return r < 0 ? hxs_err_errno(err, -r, "cannot hash") : 0;
 }
