@@ -143,7 +143,7 @@ static int see_loop(const char *name, unsigned char type HXS_UNUSED, void *ctx)
 	if (strncmp(name, "loop", 4) != 0)
 		return 0;
 	(void)snprintf(path, sizeof(path), "%.255s/loop/backing_file", name);
-	if (hxs_holders_read(b->dirfd, path, &text, &len) < 0)
+	if (hxs_holders_read(b->dirfd, path, &text, &len) < 0 || !text)
 		return 0; /* it backs nothing */
 	if (len && text[len - 1] == '\n')
 		text[len - 1] = '\0';
@@ -190,7 +190,7 @@ static int see_swaps(struct hxs_scan *s)
 	size_t len;
 	int r = 0;
 
-	if (hxs_holders_read(AT_FDCWD, "/proc/swaps", &text, &len) < 0)
+	if (hxs_holders_read(AT_FDCWD, "/proc/swaps", &text, &len) < 0 || !text)
 		return 0; /* a kernel without */
 	for (line = text; r == 0 && line; line = end) {
 		end = strchr(line, '\n');
@@ -228,7 +228,7 @@ static int find(struct hxs_scan *s, const char *path)
 	r = hxs_holders_read(self, "mountinfo", &text, &len);
 	if (r < 0)
 		return r;
-	r = hxs_object_init(&s->object, path, text, len);
+	r = hxs_places_identify(&s->object, path, text, len);
 	if (r == -ENOENT)
 		return 0; /* nobody holds what is not there */
 	if (r == 0)
@@ -256,7 +256,7 @@ int hxs_holders_find(const char *path, struct hxs_holders *out,
 		hxs_places_release(&s.view[i].places);
 	}
 	free(s.view);
-	hxs_object_release(&s.object);
+	hxs_places_forget(&s.object);
 	if (r < 0) {
 		hxs_holders_release(&found);
 		return hxs_err_errno(err, -r, "cannot tell who uses '%s'",

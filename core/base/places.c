@@ -66,8 +66,8 @@ static int see_own_mount(const struct hxs_mount *m, void *ctx)
 	return s->by_id;
 }
 
-int hxs_object_init(struct hxs_object *o, const char *path, const char *text,
-		    size_t len)
+int hxs_places_identify(struct hxs_object *o, const char *path,
+			const char *text, size_t len)
 {
 	struct search s = { .o = o };
 	struct statx stx;
@@ -87,7 +87,7 @@ int hxs_object_init(struct hxs_object *o, const char *path, const char *text,
 	return o->inside ? 0 : -EINVAL;
 }
 
-void hxs_object_release(struct hxs_object *o)
+void hxs_places_forget(struct hxs_object *o)
 {
 	free(o->inside);
 	o->inside = NULL;

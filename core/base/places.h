@@ -29,9 +29,9 @@ struct hxs_object {
  * @text, the mountinfo of this process. -EINVAL for a path that is not so.
  */
 HXS_MUST_CHECK
-int hxs_object_init(struct hxs_object *o, const char *path, const char *text,
-		    size_t len);
-void hxs_object_release(struct hxs_object *o);
+int hxs_places_identify(struct hxs_object *o, const char *path,
+			const char *text, size_t len);
+void hxs_places_forget(struct hxs_object *o);
 
 struct hxs_place {
 	char *text; /* where it is seen */
