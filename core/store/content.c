@@ -108,8 +108,8 @@ static int fail_open(struct hxs_snapshot *snap, uint32_t entry, int e,
 			     hxs_snapshot_name(snap), hxs_buf_str(&path));
 }
 
-static int open_file(struct hxs_content *c, struct hxs_fault *fault,
-		     struct hxs_err *err)
+static int open_file(struct hxs_content *c, const struct hxs_stop *stop,
+		     struct hxs_fault *fault, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
 	const struct hxs_chain *chain;
@@ -144,8 +144,8 @@ static int open_file(struct hxs_content *c, struct hxs_fault *fault,
 	hxs_index_chain_view(c->snap->idx, c->entry, &c->chain);
 	if (!c->snap->foreign)
 		return 0;
-	r = hxs_content_prove_foreign(c->snap, c->entry, c->fd, &st, &chain,
-				      fault, err);
+	r = hxs_content_prove_foreign(c->snap, c->entry, c->fd, &st, stop,
+				      &chain, fault, err);
 	if (r == 0)
 		hxs_chain_view(chain, &c->chain);
 	return r;
@@ -187,6 +187,14 @@ int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
 		     struct hxs_content **out, struct hxs_fault *fault,
 		     struct hxs_err *err)
 {
+	return hxs_content_open_until(snap, entry, NULL, out, fault, err);
+}
+
+int hxs_content_open_until(struct hxs_snapshot *snap, uint32_t entry,
+			   const struct hxs_stop *stop,
+			   struct hxs_content **out, struct hxs_fault *fault,
+			   struct hxs_err *err)
+{
 	HXS_AUTO(content) struct hxs_content *c = calloc(1, sizeof(*c));
 	int r;
 
@@ -202,7 +210,7 @@ int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
 	else if (entry >= hxs_index_count(snap->idx))
 		r = hxs_err_errno(err, ENOENT, "cannot open a file");
 	else
-		r = open_file(c, fault, err);
+		r = open_file(c, stop, fault, err);
 	if (r < 0)
 		return r;
 	*out = HXS_STEAL(c);

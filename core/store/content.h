@@ -63,6 +63,21 @@ HXS_MUST_CHECK
 int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
 		     struct hxs_content **out, struct hxs_fault *fault,
 		     struct hxs_err *err);
+
+/*
+ * The same for a caller that may lose interest: hashing a foreign file, or
+ * waiting for who does, ends with -ECANCELED soon after @stop said true. It
+ * is asked about every millisecond, while no lock is held.
+ */
+struct hxs_stop {
+	bool (*wanted)(void *ctx);
+	void *ctx;
+};
+HXS_MUST_CHECK
+int hxs_content_open_until(struct hxs_snapshot *snap, uint32_t entry,
+			   const struct hxs_stop *stop,
+			   struct hxs_content **out, struct hxs_fault *fault,
+			   struct hxs_err *err);
 void hxs_content_close(struct hxs_content *c); /* takes NULL */
 HXS_AUTO_DEFINE(content, struct hxs_content *, hxs_content_close)
 

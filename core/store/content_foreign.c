@@ -2,8 +2,9 @@
  * The first open of a foreign file: hash it whole, once, and keep the chain.
  *
  * Several readers may ask for one file at once; one of them hashes, the rest
- * wait for its verdict. A wrong file's verdict is kept too, for that inode as
- * it was, so that asking again does not read it again.
+ * wait for its verdict. If that one gives up, another of them begins anew. A
+ * wrong file's verdict is kept too, for that inode as it was, so that asking
+ * again does not read it again.
  */
 #include "base/io.h"
 #include "store/snapshot_parts.h"
@@ -14,9 +15,16 @@
 #include <string.h>
 
 #define READ_SIZE (1u << 20)
+#define WAIT_NS (20 * 1000 * 1000) /* between looks at whether to stop */
+
+static bool is_wanted(const struct hxs_stop *stop)
+{
+	return stop && stop->wanted(stop->ctx);
+}
 
 /* Hash all of @fd; the size is known and must not change meanwhile. */
-static int hash_file(int fd, uint64_t size, struct hxs_chain *chain)
+static int hash_file(int fd, uint64_t size, const struct hxs_stop *stop,
+		     struct hxs_chain *chain)
 {
 	HXS_AUTO(chain_maker) struct hxs_chain_maker *maker = NULL;
 	size_t want = size < READ_SIZE ? (size_t)size + 1 : READ_SIZE;
@@ -32,6 +40,8 @@ static int hash_file(int fd, uint64_t size, struct hxs_chain *chain)
 		return r;
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only advice */
 	do {
+		if (is_wanted(stop))
+			return -ECANCELED;
 		n = hxs_io_pread_full(fd, buf, want, off);
 		if (n < 0)
 			return (int)n;
@@ -51,21 +61,60 @@ static bool same_file(const struct hxs_foreign_file *f, const struct stat *st)
 }
 
 /*
- * The record of file @entry with its verdict settled, or READING and then
- * this thread's to settle. NULL when out of memory. The lock is held.
+ * Wait until nobody hashes file @entry, with the lock held, which is let go
+ * meanwhile. -ECANCELED.
  */
-static struct hxs_foreign_file *claim(struct hxs_snapshot *snap, uint32_t entry,
-				      const struct stat *st, bool *mine)
+static int wait_settled(struct hxs_snapshot *snap, uint32_t entry,
+			const struct hxs_stop *stop)
 {
 	struct hxs_foreign_file *f;
+	struct timespec until;
+	bool wanted;
+
+	while ((f = snap->files[entry]) && f->verdict == HXS_READING) {
+		if (!stop) {
+			(void)pthread_cond_wait(&snap->changed, &snap->lock);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&snap->lock);
+		wanted = is_wanted(stop);
+		(void)clock_gettime(CLOCK_MONOTONIC, &until);
+		(void)pthread_mutex_lock(&snap->lock);
+		if (wanted)
+			return -ECANCELED;
+		if (f->verdict != HXS_READING)
+			continue;
+		until.tv_nsec += WAIT_NS;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		(void)pthread_cond_clockwait(&snap->changed, &snap->lock,
+					     CLOCK_MONOTONIC, &until);
+	}
+	return 0;
+}
+
+/*
+ * The record of file @entry with its verdict settled, or READING and then
+ * this thread's to settle. -ENOMEM, -ECANCELED. The lock is held.
+ */
+static int claim(struct hxs_snapshot *snap, uint32_t entry,
+		 const struct stat *st, const struct hxs_stop *stop,
+		 struct hxs_foreign_file **out, bool *mine)
+{
+	struct hxs_foreign_file *f;
+	int r;
 
 	*mine = false;
-	while ((f = snap->files[entry]) && f->verdict == HXS_READING)
-		(void)pthread_cond_wait(&snap->changed, &snap->lock);
+	r = wait_settled(snap, entry, stop);
+	if (r < 0)
+		return r;
+	f = snap->files[entry];
 	if (!f) {
 		f = snap->files[entry] = calloc(1, sizeof(*f));
 		if (!f)
-			return NULL;
+			return -ENOMEM;
 		atomic_fetch_add(&snap->files_memory, sizeof(*f));
 	}
 	/*
@@ -77,7 +126,8 @@ static struct hxs_foreign_file *claim(struct hxs_snapshot *snap, uint32_t entry,
 		f->verdict = HXS_READING;
 		*mine = true;
 	}
-	return f;
+	*out = f;
+	return 0;
 }
 
 /* Put down how hashing it has ended; whether it is right. */
@@ -127,6 +177,7 @@ static int fail_wrong(struct hxs_snapshot *snap, uint32_t entry,
 
 int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			      const struct stat *st,
+			      const struct hxs_stop *stop,
 			      const struct hxs_chain **chain,
 			      struct hxs_fault *fault, struct hxs_err *err)
 {
@@ -134,21 +185,22 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 	struct hxs_foreign_file *f;
 	struct hxs_digest found;
 	struct hxs_node node;
-	bool mine, right;
-	int r = 0;
+	bool mine, right = false;
+	int r;
 
 	hxs_index_get(snap->idx, entry, &node);
 	(void)pthread_mutex_lock(&snap->lock);
-	f = claim(snap, entry, st, &mine);
+	r = claim(snap, entry, st, stop, &f, &mine);
 	/* Settled now; another thread may unsettle it as soon as we let go. */
-	right = f && f->verdict == HXS_RIGHT;
-	if (f)
+	if (r == 0) {
+		right = f->verdict == HXS_RIGHT;
 		found = f->found;
+	}
 	(void)pthread_mutex_unlock(&snap->lock);
-	if (!f)
-		return hxs_err_errno(err, ENOMEM, "cannot check a file");
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot check '%s'", node.name);
 	if (mine) {
-		r = hash_file(fd, node.size, &made);
+		r = hash_file(fd, node.size, stop, &made);
 		found = made.digest;
 		right = settle(snap, f, st, r, node.digest, &made);
 		hxs_chain_release(&made);

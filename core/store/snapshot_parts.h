@@ -55,11 +55,13 @@ int hxs_snapshot_build_foreign(struct hxs_snapshot *snap, struct hxs_err *err);
 /*
  * Make sure that foreign file @entry, open as @fd with attributes @st, was
  * hashed whole and is right; point *@chain at what checks its blocks, valid
- * as long as the snapshot. -HXS_ECORRUPT with *@fault, -ENOMEM, -errno.
+ * as long as the snapshot. -ECANCELED if @stop (may be NULL) wants it,
+ * -HXS_ECORRUPT with *@fault, -ENOMEM, -errno.
  */
 HXS_MUST_CHECK
 int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			      const struct stat *st,
+			      const struct hxs_stop *stop,
 			      const struct hxs_chain **chain,
 			      struct hxs_fault *fault, struct hxs_err *err);
 

@@ -155,17 +155,35 @@ bool hxs_verify_is_ours(int r)
 	       r == -EACCES || r == -EPERM;
 }
 
+/* Whether hashing a foreign file, which may take hours, has become useless. */
+static bool is_over(void *ctx)
+{
+	struct hxs_verify_run *run = ctx;
+	bool stopped;
+
+	(void)pthread_mutex_lock(&run->lock);
+	stopped = run->status != 0;
+	(void)pthread_mutex_unlock(&run->lock);
+	return stopped || is_cancelled(run);
+}
+
 static struct hxs_content *open_content(struct hxs_verify_run *run,
 					uint32_t entry)
 {
+	const struct hxs_stop over = { is_over, run };
 	struct hxs_err err = HXS_ERR_INIT;
 	struct hxs_content *content;
 	struct hxs_fault fault;
 	int r;
 
-	r = hxs_content_open(run->snap, entry, &content, &fault, &err);
+	r = hxs_content_open_until(run->snap, entry, &over, &content, &fault,
+				   &err);
 	if (r == 0)
 		return content;
+	if (r == -ECANCELED) {
+		stop(run, r, NULL);
+		return NULL;
+	}
 	if (fault.kind == HXS_FAULT_NONE && hxs_verify_is_ours(r)) {
 		stop(run, r, &err);
 		return NULL;

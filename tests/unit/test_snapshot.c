@@ -4,6 +4,10 @@
 #include "tests/unit/scratch.h"
 #include "verbs/verify.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 /*
@@ -502,6 +506,91 @@ static void test_foreign_flip(void)
 	is_int(wrong, 0, "foreign: flips before and after the first open");
 }
 
+/* Two callers of one file: the first hashes until the second waits for it. */
+struct callers {
+	struct hxs_snapshot *snap;
+	uint32_t entry;
+	atomic_uint hashing, waiting; /* how often each was asked */
+	bool first_stops, second_stops;
+	int second_status;
+};
+
+static bool first_is_asked(void *ctx)
+{
+	struct callers *c = ctx;
+
+	atomic_fetch_add(&c->hashing, 1);
+	while (!atomic_load(&c->waiting))
+		(void)sched_yield();
+	return c->first_stops;
+}
+
+static bool second_is_asked(void *ctx)
+{
+	struct callers *c = ctx;
+
+	atomic_fetch_add(&c->waiting, 1);
+	return c->second_stops;
+}
+
+static void *run_second(void *arg)
+{
+	struct callers *c = arg;
+	const struct hxs_stop stop = { second_is_asked, c };
+	HXS_AUTO(content) struct hxs_content *content = NULL;
+	struct hxs_fault fault;
+
+	while (!atomic_load(&c->hashing))
+		(void)sched_yield();
+	c->second_status = hxs_content_open_until(c->snap, c->entry, &stop,
+						  &content, &fault, NULL);
+	return NULL;
+}
+
+static void test_foreign_stop(void)
+{
+	static const struct {
+		const char *label;
+		bool first_stops, second_stops;
+		int first, second;
+	} cases[] = {
+		{ "the first gives up, the second hashes it", true, false,
+		  -ECANCELED, 0 },
+		{ "the second gives up, the first goes on", false, true, 0,
+		  -ECANCELED },
+		{ "both give up", true, true, -ECANCELED, -ECANCELED },
+		{ "none does", false, false, 0, 0 },
+	};
+	struct hxs_fault fault;
+	pthread_t second;
+	size_t i;
+	int r;
+
+	for (i = 0; i < HXS_ARRAY_LEN(cases); i++) {
+		HXS_AUTO(snapshot) struct hxs_snapshot *snap = open_snapshot();
+		HXS_AUTO(content) struct hxs_content *content = NULL;
+		struct callers c = {
+			.snap = snap,
+			.entry = (uint32_t)hxs_index_find(hxs_snapshot_index(
+								  snap),
+							  "events/large"),
+			.first_stops = cases[i].first_stops,
+			.second_stops = cases[i].second_stops,
+		};
+		const struct hxs_stop stop = { first_is_asked, &c };
+
+		if (pthread_create(&second, NULL, run_second, &c) != 0)
+			scratch_die("thread");
+		r = hxs_content_open_until(snap, c.entry, &stop, &content,
+					   &fault, NULL);
+		(void)pthread_join(second, NULL);
+		is_int(r, cases[i].first, "%s", cases[i].label);
+		is_int(c.second_status, cases[i].second, "and its companion");
+		is_int(read_file(snap, "events/large", 0, LARGE, large, &fault),
+		       0, "then it reads");
+	}
+}
+
 int main(void)
 {
 	struct scratch s;
@@ -525,6 +614,7 @@ int main(void)
 	test_places(true);
 	test_extra();
 	test_foreign_flip();
+	test_foreign_stop();
 	hxs_store_close(store);
 	scratch_close(&s);
 	return tap_done();
