@@ -128,7 +128,8 @@ static int put_verified(struct hxfs *fs, const struct hxfs_slot *s,
 
 /* What readers met, or what opening it finds now. */
 static int put_fault(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-		     enum hxfs_patience patience, struct hxs_buf *out)
+		     enum hxfs_patience patience, const struct hxs_stop *stop,
+		     struct hxs_buf *out)
 {
 	struct hxfs_handle *h;
 	struct hxfs_fault f;
@@ -139,8 +140,8 @@ static int put_fault(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		return hxfs_faults_text(&f.fault, out);
 	if (hxs_snapshot_stat(s->snap, n, &st) < 0 || !S_ISREG(st.st_mode))
 		return -ENODATA;
-	r = hxfs_files_open(fs, s->number, n, patience, &h, NULL);
-	if (r == -EAGAIN || r == -EINPROGRESS)
+	r = hxfs_files_open(fs, s->number, n, patience, stop, &h, NULL);
+	if (r == -EAGAIN || r == -EINPROGRESS || r == -ECANCELED)
 		return r;
 	if (r == 0)
 		hxfs_files_close(fs, h);
@@ -151,14 +152,14 @@ static int put_fault(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 
 static int put_ours(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		    const char *name, enum hxfs_patience patience,
-		    struct hxs_buf *out)
+		    const struct hxs_stop *stop, struct hxs_buf *out)
 {
 	if (strcmp(name, "sha256") == 0)
 		return put_sha256(s->snap, n, out);
 	if (strcmp(name, "verified") == 0)
 		return put_verified(fs, s, out);
 	if (strcmp(name, "fault") == 0)
-		return put_fault(fs, s, n, patience, out);
+		return put_fault(fs, s, n, patience, stop, out);
 	return -ENODATA;
 }
 
@@ -185,7 +186,7 @@ static int entry_block(const struct hxfs_slot *s, uint32_t *n,
 
 static int get(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 	       const char *name, enum hxfs_patience patience,
-	       struct hxs_buf *out)
+	       const struct hxs_stop *stop, struct hxs_buf *out)
 {
 	const void *block = NULL;
 	struct hxs_xattr x;
@@ -200,12 +201,13 @@ static int get(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		return hxs_buf_append(out, x.value, x.value_len);
 	if (strncmp(name, OURS, sizeof(OURS) - 1) == 0)
 		return put_ours(fs, s, n, name + sizeof(OURS) - 1, patience,
-				out);
+				stop, out);
 	return -ENODATA;
 }
 
 int hxfs_attributes_get(struct hxfs *fs, uint64_t ino, const char *name,
-			enum hxfs_patience patience, struct hxs_buf *out,
+			enum hxfs_patience patience,
+			const struct hxs_stop *stop, struct hxs_buf *out,
 			struct hxs_err *err)
 {
 	struct hxfs_node node;
@@ -222,7 +224,7 @@ int hxfs_attributes_get(struct hxfs *fs, uint64_t ino, const char *name,
 	r = hxfs_slots_enter(fs, node.slot, patience, &s, err);
 	if (r < 0)
 		return r;
-	r = get(fs, s, node.n, name, patience, out);
+	r = get(fs, s, node.n, name, patience, stop, out);
 	hxfs_slots_leave(fs, s);
 	return r;
 }

@@ -1,11 +1,44 @@
 #include "fs/mount.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "fs/mountinfo.h"
 
 #include <errno.h>
 #include <string.h>
+
+/*
+ * Work that nobody waits for goes on for so many milliseconds: a program that
+ * was interrupted by a signal it handles asks again, and should find it done
+ * some day.
+ */
+#define LINGER 2000
+
+static int64_t now_ms(void)
+{
+	return (int64_t)(hxs_clock_ticks() * 1000);
+}
+
+/* Whether everybody who waits for call @ctx was interrupted, and long ago. */
+static bool is_unwanted(void *ctx)
+{
+	const struct hxfs_call *c = ctx, *l;
+	int64_t last = 0, then;
+	bool wanted = !c->deferred;
+
+	if (wanted)
+		return false;
+	(void)pthread_mutex_lock(&c->m->calls_lock);
+	for (l = c; l && !wanted; l = l->follower) {
+		wanted = !atomic_load(&l->answered);
+		then = atomic_load(&l->interrupted);
+		last = then > last ? then : last;
+	}
+	(void)pthread_mutex_unlock(&c->m->calls_lock);
+	return !wanted &&
+	       (atomic_load(&c->m->ended) || now_ms() - last >= LINGER);
+}
 
 void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
 		    int (*run)(struct hxfs_call *c))
@@ -19,6 +52,7 @@ void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
 		hxfs_mountpoint_tune(m->fs->mountpoint);
 	memset(c, 0, sizeof(*c));
 	atomic_init(&c->answered, false);
+	c->stop = (struct hxs_stop){ is_unwanted, c };
 	c->m = m;
 	c->fs = m->fs;
 	c->req = req;
@@ -126,6 +160,7 @@ static void interrupted(fuse_req_t req, void *data)
 		atomic_store(&c->too_early, true);
 		return;
 	}
+	atomic_store(&c->interrupted, now_ms());
 	if (!atomic_exchange(&c->answered, true))
 		(void)fuse_reply_err(req, EINTR); /* or it was unmounted */
 }
@@ -198,28 +233,41 @@ static void settle(struct hxfs_call *c, int r)
 	free_call(c);
 }
 
-/* Nobody gets behind @c any more; returns those who are. */
-static struct hxfs_call *stop_leading(struct hxfs_call *c)
+/*
+ * Nobody gets behind @c any more; returns those who are. The first of them
+ * leads the others if @c @gave_up.
+ */
+static struct hxfs_call *stop_leading(struct hxfs_call *c, bool gave_up)
 {
 	struct hxfs_call *behind;
 
 	(void)pthread_mutex_lock(&c->m->calls_lock);
 	c->leads = false;
 	behind = HXS_STEAL(c->follower);
+	if (behind && gave_up)
+		behind->leads = true;
 	(void)pthread_mutex_unlock(&c->m->calls_lock);
 	return behind;
 }
 
-/* When the leader is done its followers find their work done too. */
+/*
+ * When the leader is done its followers find their work done too. If it gave
+ * up, one came in the moment before it stopped leading and takes its place.
+ */
 static void run_deferred(void *arg)
 {
 	struct hxfs_call *c = arg, *behind, *next;
+	bool gave_up;
 	int r;
 
-	r = c->run(c);
-	behind = stop_leading(c);
-	settle(c, r);
-	for (c = behind; c; c = next) {
+	do {
+		r = c->run(c);
+		gave_up = r == -ECANCELED;
+		behind = stop_leading(c, gave_up);
+		settle(c, r);
+		c = behind;
+	} while (c && gave_up);
+	for (; c; c = next) {
 		next = HXS_STEAL(c->follower);
 		r = c->run(c);
 		settle(c, r);
@@ -234,6 +282,8 @@ static int defer(const struct hxfs_call *from, enum hxfs_patience patience)
 	if (!c)
 		return -ENOMEM;
 	memcpy(c, from, sizeof(*c));
+	c->stop.ctx = c;
+	atomic_init(&c->interrupted, 0);
 	atomic_init(&c->answered, false);
 	atomic_init(&c->registering, false);
 	atomic_init(&c->too_early, false);

@@ -80,7 +80,8 @@ static void note_hashed(struct hxfs *fs, struct hxfs_slot *s, uint32_t n)
 
 /* Open entry @n of the pinned slot @s. */
 static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-			enum hxfs_patience patience, struct hxs_content **out,
+			enum hxfs_patience patience,
+			const struct hxs_stop *stop, struct hxs_content **out,
 			struct hxs_err *err)
 {
 	struct hxs_fault fault = { .kind = HXS_FAULT_NONE };
@@ -92,7 +93,7 @@ static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		return -EINPROGRESS;
 	hxfs_ahead_opened(fs->ahead, s, n);
 	start = hxs_clock_ticks();
-	r = hxs_content_open(s->snap, n, out, &fault, err);
+	r = hxs_content_open_until(s->snap, n, stop, out, &fault, err);
 	hxfs_ahead_took(fs->ahead, hxs_clock_ticks() - start);
 	if (fault.kind != HXS_FAULT_NONE && r < 0)
 		hxfs_faults_add(fs, s, n, &fault);
@@ -160,8 +161,8 @@ static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 /* ---- handles ------------------------------------------------------------- */
 
 int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n,
-		    enum hxfs_patience patience, struct hxfs_handle **out,
-		    struct hxs_err *err)
+		    enum hxfs_patience patience, const struct hxs_stop *stop,
+		    struct hxfs_handle **out, struct hxs_err *err)
 {
 	struct hxfs_handle *h;
 	int r;
@@ -176,7 +177,8 @@ int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n,
 	}
 	r = check_entry(h->slot, n, err);
 	if (r == 0)
-		r = open_content(fs, h->slot, n, patience, &h->content, err);
+		r = open_content(fs, h->slot, n, patience, stop, &h->content,
+				 err);
 	if (r < 0) {
 		hxfs_slots_leave(fs, h->slot);
 		free(h);
@@ -395,8 +397,8 @@ void hxfs_files_drop(struct hxfs *fs, uint32_t slot)
 
 /* The content of entry @n of the pinned slot @s, open already or now. */
 static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
-		  enum hxfs_patience patience, struct kept **out,
-		  struct hxs_err *err)
+		  enum hxfs_patience patience, const struct hxs_stop *stop,
+		  struct kept **out, struct hxs_err *err)
 {
 	uint64_t key = hxfs_number_entry(s->number, n);
 	struct hxs_content *content;
@@ -407,7 +409,7 @@ static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		return 0;
 	r = check_entry(s, n, err);
 	if (r == 0)
-		r = open_content(fs, s, n, patience, &content, err);
+		r = open_content(fs, s, n, patience, stop, &content, err);
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&fs->counters.opens, 1);
@@ -416,7 +418,8 @@ static int borrow(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 }
 
 ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
-			      enum hxfs_patience patience, uint64_t off,
+			      enum hxfs_patience patience,
+			      const struct hxs_stop *stop, uint64_t off,
 			      size_t len, struct hxs_scratch *scratch,
 			      const void **out, struct hxs_err *err)
 {
@@ -427,7 +430,7 @@ ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
 	r = hxfs_slots_enter(fs, slot, patience, &s, err);
 	if (r < 0)
 		return r;
-	r = borrow(fs, s, n, patience, &k, err);
+	r = borrow(fs, s, n, patience, stop, &k, err);
 	if (r == 0) {
 		r = read_content(fs, k->content, s, off, len, scratch, out,
 				 err);

@@ -9,13 +9,13 @@ struct hxfs_handle;
 
 /*
  * Open entry @n of slot @slot. The slot stays pinned until it is closed.
- * -EAGAIN and -EINPROGRESS if this may take longer than @patience. Damage is put down
- * as a fault.
+ * -EAGAIN and -EINPROGRESS if this may take longer than @patience, -ECANCELED
+ * if @stop (may be NULL) wanted it. Damage is put down as a fault.
  */
 HXS_MUST_CHECK
 int hxfs_files_open(struct hxfs *fs, uint32_t slot, uint32_t n,
-		    enum hxfs_patience patience, struct hxfs_handle **out,
-		    struct hxs_err *err);
+		    enum hxfs_patience patience, const struct hxs_stop *stop,
+		    struct hxfs_handle **out, struct hxs_err *err);
 
 /* A handle on @text, which it owns from the call on, even if it fails. */
 HXS_MUST_CHECK
@@ -42,7 +42,8 @@ ssize_t hxfs_files_read(struct hxfs *fs, struct hxfs_handle *h, uint64_t off,
  */
 HXS_MUST_CHECK
 ssize_t hxfs_files_read_entry(struct hxfs *fs, uint32_t slot, uint32_t n,
-			      enum hxfs_patience patience, uint64_t off,
+			      enum hxfs_patience patience,
+			      const struct hxs_stop *stop, uint64_t off,
 			      size_t len, struct hxs_scratch *scratch,
 			      const void **out, struct hxs_err *err);
 

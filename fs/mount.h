@@ -58,7 +58,9 @@ struct hxfs_call {
 	bool privileged; /* asked by root */
 	bool stranger; /* after hxfs_call_know_caller() */
 	enum hxfs_patience patience;
+	struct hxs_stop stop; /* of work that nobody waits for any more */
 	bool deferred, claimed;
+	atomic_int_fast64_t interrupted; /* when, in milliseconds */
 	atomic_bool answered;
 	atomic_bool registering, too_early; /* see interrupted() */
 	/* on a worker, guarded by m->calls_lock */

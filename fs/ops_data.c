@@ -42,7 +42,7 @@ static int open_node(struct hxfs_call *c, struct hxfs_handle **out)
 		c->fi.keep_cache = 1;
 		c->fi.noflush = 1;
 		return hxfs_files_open(c->fs, node.slot, node.n, c->patience,
-				       out, NULL);
+				       &c->stop, out, NULL);
 	case HXFS_IS_STATUS:
 	case HXFS_IS_METRICS:
 	case HXFS_IS_ENV_STATUS:
@@ -116,8 +116,8 @@ static ssize_t read_unopened(struct hxfs_call *c, struct hxs_scratch *scratch,
 	hxfs_number_decode(c->ino, &node);
 	if (node.kind == HXFS_IS_ENTRY)
 		return hxfs_files_read_entry(c->fs, node.slot, node.n,
-					     c->patience, c->off, c->size,
-					     scratch, out, NULL);
+					     c->patience, &c->stop, c->off,
+					     c->size, scratch, out, NULL);
 	if (node.kind == HXFS_IS_TEXT)
 		return hxfs_texts_read(c->fs->texts, node.serial, c->off,
 				       c->size, scratch, out);

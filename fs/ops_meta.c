@@ -273,8 +273,8 @@ static int run_getxattr(struct hxfs_call *c)
 	HXS_AUTO_BUF struct hxs_buf value = HXS_BUF_INIT;
 	int r;
 
-	r = hxfs_attributes_get(c->fs, c->ino, c->name, c->patience, &value,
-				NULL);
+	r = hxfs_attributes_get(c->fs, c->ino, c->name, c->patience, &c->stop,
+				&value, NULL);
 	return r < 0 ? r : answer_bytes(c, &value);
 }
 

@@ -70,7 +70,7 @@ static int read_file(struct hxfs *fs, uint64_t file)
 	int r;
 
 	r = hxfs_files_open(fs, (uint32_t)(file >> 32), (uint32_t)file,
-			    HXFS_HASH, &h, NULL);
+			    HXFS_HASH, NULL, &h, NULL);
 	if (r < 0)
 		return r;
 	n = hxfs_files_read(fs, h, 0, 100, &scratch, &bytes, NULL);
@@ -94,8 +94,8 @@ static int miss_file(struct hxfs *fs, uint64_t file)
 			false, &found, NULL);
 	if (r < 0)
 		return r;
-	r = hxfs_files_open(fs, node.slot, (uint32_t)found.ino, HXFS_HASH, &h,
-			    NULL);
+	r = hxfs_files_open(fs, node.slot, (uint32_t)found.ino, HXFS_HASH, NULL,
+			    &h, NULL);
 	if (r == -ENOMEM)
 		return r;
 	hxfs_faults_damage(fs->faults, &d);
@@ -123,7 +123,7 @@ static int tell(struct hxfs *fs, uint64_t file)
 	}
 	if (r == 0)
 		r = hxfs_attributes_get(fs, file, "user.hxsnap.sha256",
-					HXFS_HASH, &value, NULL);
+					HXFS_HASH, NULL, &value, NULL);
 	return r;
 }
 

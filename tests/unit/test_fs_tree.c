@@ -334,7 +334,7 @@ static void test_pinned(struct hxfs *fs)
 	make("backups/dev", C, "three");
 	ino = (uint64_t)walk(fs, "dev/" C "/src/word");
 	is_int(hxfs_files_open(fs, (uint32_t)(ino >> 32), (uint32_t)ino,
-			       HXFS_HASH, &h, NULL),
+			       HXFS_HASH, NULL, &h, NULL),
 	       0, "a file is opened");
 	drop("backups/dev", C);
 	is_int(hxfs_registry_scan_env(fs, 0, NULL), 0, "its snapshot goes");
