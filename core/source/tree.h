@@ -126,6 +126,13 @@ HXS_MUST_CHECK
 int hxs_walk(struct hxs_capture *cap, struct hxs_tree *t, struct hxs_err *err);
 
 /*
+ * Whether @src's patterns leave out what has @path below it and the name
+ * @name in its directory.
+ */
+bool hxs_walk_excludes(const struct hxs_config_source *src, const char *path,
+		       const char *name);
+
+/*
  * Bring over all that was found (spread.c): directories, then bytes on the
  * capture's pool, then further names, then the directories' attributes.
  * *@totals is what is there now.

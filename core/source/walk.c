@@ -76,27 +76,26 @@ static int note_names(struct walk *w, const struct stat *st, size_t item)
 
 /* ---- what is left out -------------------------------------------------- */
 
+bool hxs_walk_excludes(const struct hxs_config_source *src, const char *path,
+		       const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < src->exclude_count; i++)
+		if (fnmatch(src->exclude[i],
+			    strchr(src->exclude[i], '/') ? path : name, 0) == 0)
+			return true;
+	return false;
+}
+
 /* 1 if a pattern of the configuration says so, or -ENOMEM. */
 static int is_excluded(struct walk *w, size_t dir, const char *name)
 {
-	const struct hxs_config_source *src = w->t->src;
-	const char *what;
-	bool has_path = false;
-	size_t i;
-
-	for (i = 0; i < src->exclude_count; i++) {
-		what = name;
-		if (strchr(src->exclude[i], '/')) {
-			if (!has_path &&
-			    hxs_tree_path(w->t, dir, name, false, &w->path) < 0)
-				return -ENOMEM;
-			has_path = true;
-			what = hxs_buf_str(&w->path);
-		}
-		if (fnmatch(src->exclude[i], what, 0) == 0)
-			return 1;
-	}
-	return 0;
+	if (w->t->src->exclude_count == 0)
+		return 0;
+	if (hxs_tree_path(w->t, dir, name, false, &w->path) < 0)
+		return -ENOMEM;
+	return hxs_walk_excludes(w->t->src, hxs_buf_str(&w->path), name);
 }
 
 static const char *special_kind(mode_t mode)

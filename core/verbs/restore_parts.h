@@ -8,6 +8,7 @@
 #include "store/snapshot.h"
 #include "verbs/create_parts.h"
 #include "verbs/restore.h"
+#include "verbs/restore_pick.h"
 
 /* ---- recover.c --------------------------------------------------------- */
 
@@ -62,6 +63,7 @@ struct hxs_restore {
 	const struct hxs_restore_opts *opts;
 	const struct hxs_config_env *env;
 	struct hxs_snapshot *snap;
+	struct hxs_restore_pick pick;
 	struct hxs_restore_target *targets;
 	size_t target_count;
 	struct hxs_capture_ears ears;
@@ -71,19 +73,18 @@ struct hxs_restore {
 	bool held; /* processes use a target, and that is allowed */
 	const char *phase;
 	uint64_t files_total, bytes_total;
+	uint64_t files, bytes; /* staged */
 };
 
 /*
- * Find what is to be restored and where that lives: fills targets and their
- * items. Refuses what a restore must not touch.
+ * Find where what was picked lives: fills targets and their items. Refuses
+ * what a restore must not touch.
  */
 HXS_MUST_CHECK
-int hxs_restore_find_targets(struct hxs_restore *rs, struct hxs_err *err);
+int hxs_restore_find_targets(struct hxs_restore *rs,
+			     const struct hxs_restore_pick *pick,
+			     struct hxs_err *err);
 void hxs_restore_free_targets(struct hxs_restore *rs);
-
-/* The sources' directories (or paths) that opts->paths mean, as entries. */
-HXS_MUST_CHECK
-int hxs_restore_check_snapshot(struct hxs_restore *rs, struct hxs_err *err);
 
 /* ---- restore_apart.c: what must not be touched ------------------------- */
 
@@ -108,9 +109,25 @@ int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err);
 
 /* ---- restore_swap.c ---------------------------------------------------- */
 
-/* Journal the intent, swap, make it durable, commit. */
+/*
+ * Journal the intent, swap, make it durable, commit. @adopted tells by source
+ * what goes into the rollback point. On failure it is to be undone, unless
+ * *@committed says that the commit may be on disk. *@absent grows by the time
+ * that a live name was without a file.
+ */
 HXS_MUST_CHECK
-int hxs_restore_swap(struct hxs_restore *rs, double *absent, bool *committed,
-		     struct hxs_err *err);
+int hxs_restore_swap(struct hxs_restore *rs, const bool *adopted,
+		     double *absent, bool *committed, struct hxs_err *err);
+
+/* ---- restore_changed.c ------------------------------------------------- */
+
+/*
+ * Whether @source, a directory whose tree is open as @top, is no longer what
+ * @idx, the rollback point's index, tells of it: 1 with the first path that
+ * is not appended to @changed, 0, or -errno.
+ */
+HXS_MUST_CHECK
+int hxs_restore_find_change(const struct hxs_index *idx, const char *source,
+			    int top, struct hxs_buf *changed);
 
 #endif

@@ -1,0 +1,319 @@
+/*
+ * Restore (CONTRACT.md, section 6). Everything up to the intent touches
+ * nothing live; between intent and commit everything can be undone; after
+ * the commit there is only tidying up, which recovery would do as well.
+ */
+#include "base/clock.h"
+#include "store/lock.h"
+#include "verbs/recover.h"
+#include "verbs/restore_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define FDS_SPARE 32 /* ours beside the workers', and the caller's */
+#define FDS_PER_WORKER 6
+
+/* ---- the listener ------------------------------------------------------ */
+
+static void on_progress(uint64_t files, uint64_t bytes, void *ctx)
+{
+	const struct hxs_restore *rs = ctx;
+	const struct hxs_progress p = {
+		.phase = rs->phase,
+		.files = files,
+		.files_total = rs->files_total,
+		.bytes = bytes,
+		.bytes_total = rs->bytes_total,
+	};
+
+	rs->opts->listener->progress(&p, rs->opts->listener->ctx);
+}
+
+static void on_warning(const char *text, void *ctx)
+{
+	const struct hxs_restore *rs = ctx;
+
+	rs->opts->listener->warning(text, rs->opts->listener->ctx);
+}
+
+static bool on_cancelled(void *ctx)
+{
+	const struct hxs_restore *rs = ctx;
+
+	return rs->opts->listener->cancelled(rs->opts->listener->ctx);
+}
+
+static void set_ears(struct hxs_restore *rs)
+{
+	const struct hxs_listener *l = rs->opts->listener;
+
+	if (!l)
+		return;
+	rs->ears = (struct hxs_capture_ears){
+		.progress = l->progress ? on_progress : NULL,
+		.warning = l->warning ? on_warning : NULL,
+		.cancelled = l->cancelled ? on_cancelled : NULL,
+		.ctx = rs,
+	};
+}
+
+static int check_cancelled(struct hxs_restore *rs, struct hxs_err *err)
+{
+	if (rs->ears.cancelled && rs->ears.cancelled(rs->ears.ctx))
+		return hxs_err_set(err, ECANCELED, "cancelled");
+	return 0;
+}
+
+/* ---- before ------------------------------------------------------------ */
+
+static int check_request(struct hxs_restore *rs, struct hxs_err *err)
+{
+	const struct hxs_restore_opts *o = rs->opts;
+
+	rs->env = hxs_config_env(o->config, o->env);
+	if (!rs->env)
+		return hxs_err_set(err, HXS_ENOSUCH,
+				   "'%s' has no environment '%s'",
+				   o->config->file, o->env);
+	if (rs->env->confirm && !o->confirmed)
+		return hxs_err_set(err, HXS_ECONFIRM,
+				   "refused: a restore of '%s' wants "
+				   "confirmation",
+				   o->env);
+	return 0;
+}
+
+static void count_work(struct hxs_restore *rs)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(rs->snap);
+	struct hxs_node node;
+	uint32_t top;
+	int64_t n;
+	size_t i;
+
+	for (i = 0; i < rs->pick.count; i++) {
+		top = rs->pick.entries[i];
+		for (n = top; n >= 0;
+		     n = hxs_index_next(idx, (uint32_t)n, top)) {
+			hxs_index_get(idx, (uint32_t)n, &node);
+			if (!S_ISREG(node.mode) || node.leader != node.number)
+				continue;
+			rs->files_total++;
+			rs->bytes_total += node.size;
+		}
+	}
+}
+
+static int open_snapshot(struct hxs_restore *rs, struct hxs_err *err)
+{
+	const struct hxs_restore_opts *o = rs->opts;
+	int r;
+
+	r = hxs_snapshot_open(rs->store, o->kind, o->env, o->id, &rs->snap,
+			      err);
+	if (r < 0)
+		return r;
+	/* Whoever removes snapshots leaves a locked one alone. */
+	if (flock(hxs_snapshot_fd(rs->snap), LOCK_SH | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK)
+		return hxs_err_set(err, HXS_EBUSY,
+				   "snapshot '%s' is being removed",
+				   hxs_snapshot_name(rs->snap));
+	r = hxs_restore_pick(rs->snap, o->paths, o->path_count, &rs->pick, err);
+	if (r == 0)
+		r = hxs_restore_pick_check(rs->snap, &rs->pick, err);
+	return r;
+}
+
+/* ---- the rollback point ------------------------------------------------ */
+
+/* Whether what is displaced may become the rollback point without a copy. */
+static bool may_adopt(const struct hxs_restore *rs,
+		      const struct hxs_restore_target *t)
+{
+	struct statx a, b;
+
+	if (!t->whole || t->contents || t->old.type != S_IFDIR || rs->held)
+		return false;
+	if (statx(t->place_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &a) < 0 ||
+	    statx(hxs_store_fd(rs->store), "", AT_EMPTY_PATH, STATX_MNT_ID,
+		  &b) < 0)
+		return false;
+	return (a.stx_mask & b.stx_mask & STATX_MNT_ID) &&
+	       a.stx_mnt_id == b.stx_mnt_id &&
+	       a.stx_dev_major == b.stx_dev_major &&
+	       a.stx_dev_minor == b.stx_dev_minor;
+}
+
+static int make_rollback(struct hxs_restore *rs, bool *adopt,
+			 struct hxs_err *err)
+{
+	const struct hxs_restore_opts *o = rs->opts;
+	const struct hxs_create_opts opts = {
+		.config = o->config,
+		.env = o->env,
+		.threads = o->threads,
+		.tool_version = o->tool_version,
+		.listener = o->listener,
+	};
+	size_t i;
+	int r;
+
+	for (i = 0; i < rs->target_count; i++)
+		adopt[rs->targets[i].number] = may_adopt(rs, &rs->targets[i]);
+	r = hxs_create_rollback(rs->store, &opts, adopt, &rs->rollback, err);
+	return r < 0 ? r : 0;
+}
+
+/* ---- all --------------------------------------------------------------- */
+
+static int prepare(struct hxs_restore *rs, struct hxs_err *err)
+{
+	unsigned threads =
+		hxs_pool_workers(rs->opts->threads, FDS_SPARE, FDS_PER_WORKER);
+	int r;
+
+	r = open_snapshot(rs, err);
+	if (r == 0)
+		r = hxs_restore_find_targets(rs, &rs->pick, err);
+	if (r == 0)
+		r = hxs_restore_check_holders(rs, err);
+	if (r < 0)
+		return r;
+	count_work(rs);
+	r = hxs_pool_new(threads, 2 * threads, &rs->pool);
+	if (r == -EAGAIN && threads > 1) /* a limit on processes */
+		r = hxs_pool_new(1, 2, &rs->pool);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot start workers");
+	rs->journal = calloc(1, sizeof(*rs->journal));
+	return rs->journal ? 0 : hxs_err_errno(err, ENOMEM, "cannot restore");
+}
+
+/* Take back what was staged, and the swap if there was one. */
+static int undo(struct hxs_restore *rs, int r, struct hxs_err *err)
+{
+	struct hxs_err why = HXS_ERR_INIT;
+
+	if (hxs_restore_undo(rs->store, rs->journal, &why) == 0)
+		return hxs_err_suffix(err, r, "nothing was changed");
+	(void)hxs_err_suffix(err, r, "and it could not be undone: %s",
+			     why.message);
+	hxs_err_hint(err, "'hxsnap recover %s' tries again", rs->env->name);
+	return r;
+}
+
+static void warn(const struct hxs_restore *rs, const char *text)
+{
+	if (rs->ears.warning)
+		rs->ears.warning(text, rs->ears.ctx);
+}
+
+/* What is left once all of it is durably new. */
+static void tidy(struct hxs_restore *rs)
+{
+	HXS_AUTO_FREE char *text = NULL;
+	struct hxs_err err = HXS_ERR_INIT;
+
+	hxs_staging_leave(&rs->rollback.staging);
+	if (hxs_restore_finish(rs->store, rs->journal, &err) == 0)
+		return;
+	if (asprintf(&text,
+		     "restored, but not all was tidied up: %s; 'hxsnap "
+		     "recover %s' tries again",
+		     err.message, rs->env->name) < 0)
+		text = NULL;
+	warn(rs, text ? text : "restored, but not all was tidied up");
+}
+
+static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
+		     struct hxs_err *err)
+{
+	HXS_AUTO_FREE bool *adopt = NULL;
+	bool committed = false;
+	int r;
+
+	adopt = calloc(rs->env->source_count + 1, sizeof(*adopt));
+	if (!adopt)
+		return hxs_err_errno(err, ENOMEM, "cannot restore");
+	rs->phase = "staging";
+	r = hxs_restore_stage(rs, err);
+	if (r == 0)
+		r = make_rollback(rs, adopt, err);
+	if (r == 0) /* who came meanwhile? */
+		r = hxs_restore_check_holders(rs, err);
+	if (r == 0)
+		r = check_cancelled(rs, err);
+	if (r == 0)
+		r = hxs_restore_swap(rs, adopt, &out->absent_seconds,
+				     &committed, err);
+	if (r < 0 && committed) {
+		hxs_staging_leave(&rs->rollback.staging);
+		return hxs_err_suffix(err, r,
+				      "all of '%s' was exchanged, but perhaps "
+				      "not durably",
+				      rs->env->name);
+	}
+	if (r < 0)
+		return undo(rs, r, err);
+	memcpy(out->rollback_id, rs->rollback.id, sizeof(out->rollback_id));
+	tidy(rs);
+	return 0;
+}
+
+static int run(struct hxs_restore *rs, struct hxs_restore_report *out,
+	       struct hxs_err *err)
+{
+	struct hxs_recover_report recovered = { .removed = 0 };
+	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
+	int r;
+
+	r = check_request(rs, err);
+	if (r == 0)
+		r = hxs_lock_env(rs->store, rs->opts->env, "restore", &lock,
+				 err);
+	if (r == 0)
+		r = hxs_recover_locked(rs->store, rs->opts->env, &recovered,
+				       err);
+	if (r == 0)
+		r = prepare(rs, err);
+	if (r < 0)
+		return hxs_err_suffix(err, r, "nothing was changed");
+	r = carry_out(rs, out, err);
+	/* While the lock is still held. */
+	hxs_staging_release(&rs->rollback.staging);
+	return r;
+}
+
+int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		struct hxs_restore_report *out, struct hxs_err *err)
+{
+	struct hxs_restore rs = {
+		.store = s,
+		.opts = opts,
+		.phase = "looking",
+		.pick = HXS_RESTORE_PICK_INIT,
+		.rollback = HXS_ROLLBACK_INIT,
+	};
+	double since = hxs_clock_ticks();
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	set_ears(&rs);
+	r = run(&rs, out, err);
+	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
+	out->files = rs.files;
+	out->bytes = rs.bytes;
+	out->seconds = hxs_clock_ticks() - since;
+	hxs_restore_free_targets(&rs);
+	hxs_restore_pick_release(&rs.pick);
+	hxs_journal_free(rs.journal);
+	hxs_index_unref(rs.rollback.index);
+	hxs_snapshot_unref(rs.snap);
+	hxs_pool_free(rs.pool);
+	return r;
+}

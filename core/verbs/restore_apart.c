@@ -1,0 +1,169 @@
+/* What a restore must not touch, and what it would disturb. */
+#include "base/buf.h"
+#include "base/holders.h"
+#include "base/io.h"
+#include "base/mountinfo.h"
+#include "base/path.h"
+#include "source/apart.h"
+#include "verbs/restore_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+/* ---- mounts ------------------------------------------------------------ */
+
+struct below {
+	const char *path;
+	size_t len;
+	char found[PATH_MAX];
+};
+
+static int see_mount(const struct hxs_mount *m, void *ctx)
+{
+	struct below *b = ctx;
+
+	if (strncmp(m->where, b->path, b->len) != 0 || m->where[b->len] != '/')
+		return 0;
+	(void)memcpy(b->found, m->where, sizeof(b->found));
+	return 1;
+}
+
+/* A mount inside would travel with the directory it is in. */
+static int check_mounts(const struct hxs_restore_target *t, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = open(HXS_MOUNTINFO, O_RDONLY | O_CLOEXEC);
+	struct below b = { .path = t->path, .len = strlen(t->path) };
+	HXS_AUTO_FREE char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	r = fd < 0 ? -errno
+		   : hxs_io_read_all(fd, HXS_MOUNTINFO_MAX, &text, &len);
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot read '" HXS_MOUNTINFO "'");
+	if (hxs_mountinfo_each(text, len, see_mount, &b) == 0)
+		return 0;
+	r = hxs_err_set(err, HXS_EDENIED,
+			"refused: source '%s': something is mounted inside it, "
+			"at '%s'",
+			t->source->name, b.found);
+	hxs_err_hint(err, "unmount it for the time of the restore");
+	return r;
+}
+
+/* ---- the target and its parent ----------------------------------------- */
+
+static int check_flags(const struct hxs_restore_target *t, int fd,
+		       struct hxs_err *err)
+{
+	int flags = 0;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return 0; /* a file system without them */
+	if (!(flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)))
+		return 0;
+	return hxs_err_set(err, HXS_EDENIED,
+			   "refused: source '%s': '%s', or the directory it "
+			   "is in, is immutable or append-only (chattr)",
+			   t->source->name, t->path);
+}
+
+static int check_place(const struct hxs_restore_target *t, struct hxs_err *err)
+{
+	struct stat st;
+
+	if (fstat(t->place_fd, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at '%s'",
+				     t->place);
+	if (st.st_mode & S_IWOTH)
+		return hxs_err_set(err, HXS_EDENIED,
+				   "refused: source '%s': everybody may write "
+				   "to '%s', and could exchange what is "
+				   "restored there",
+				   t->source->name, t->place);
+	return check_flags(t, t->place_fd, err);
+}
+
+int hxs_restore_check_apart(struct hxs_restore *rs,
+			    const struct hxs_restore_target *t,
+			    struct hxs_err *err)
+{
+	HXS_AUTO_CAPTURE struct hxs_capture cap;
+	HXS_AUTO_CLOSE int fd = -1;
+	bool single = t->old.type != S_IFDIR;
+	int r;
+
+	hxs_capture_init(&cap);
+	r = hxs_apart_note(&cap, rs->store, err);
+	if (r < 0)
+		return r;
+	/* What is not there, or a file, is looked at by where it is. */
+	fd = hxs_io_open_dir(t->place_fd, single || t->contents ? "" : t->name);
+	if (fd < 0)
+		return hxs_err_errno(err, -fd, "cannot open '%s'", t->path);
+	r = hxs_apart_check(&cap, t->source->name, fd, single, err);
+	if (r == 0)
+		r = check_place(t, err);
+	if (r == 0)
+		r = check_flags(t, fd, err);
+	if (r == 0 && !single)
+		r = check_mounts(t, err);
+	return r;
+}
+
+/* ---- who uses it ------------------------------------------------------- */
+
+/* "'events' is used by 812 (app), 901 (tail)" */
+static void name_holders(const struct hxs_holders *h, struct hxs_buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < h->count && i < 8; i++) {
+		(void)hxs_buf_printf(out, "%s%d (", i ? ", " : "",
+				     (int)h->holder[i].pid);
+		(void)hxs_path_show(out, h->holder[i].command,
+				    strlen(h->holder[i].command));
+		(void)hxs_buf_printf(out, ": '%s')", h->holder[i].path);
+	}
+	if (i < h->count)
+		(void)hxs_buf_printf(out, " and %zu more", h->count - i);
+}
+
+int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < rs->target_count; i++) {
+		const struct hxs_restore_target *t = &rs->targets[i];
+		HXS_AUTO_HOLDERS struct hxs_holders h = HXS_HOLDERS_INIT;
+		HXS_AUTO_BUF struct hxs_buf who = HXS_BUF_INIT;
+
+		if (t->old.ino == 0)
+			continue;
+		r = hxs_holders_find(t->path, &h, err);
+		if (r == -ENOSYS) {
+			hxs_err_clear(err);
+			continue;
+		}
+		if (r < 0)
+			return r;
+		if (h.count == 0)
+			continue;
+		rs->held = true;
+		if (rs->opts->force)
+			continue;
+		name_holders(&h, &who);
+		r = hxs_err_set(err, HXS_EBUSY, "source '%s' is in use by %s",
+				t->source->name, hxs_buf_str(&who));
+		hxs_err_hint(err, "stop them; with --force they would go on "
+				  "with the old files");
+		return r;
+	}
+	return 0;
+}

@@ -1,0 +1,253 @@
+/*
+ * What a restore would do. The live trees are listed as for a backup; a file
+ * of the recorded size and time is taken for unchanged, of one that has the
+ * size alone the bytes are hashed where they lie.
+ */
+#include "base/buf.h"
+#include "source/apart.h"
+#include "source/copy.h"
+#include "source/source.h"
+#include "verbs/create_parts.h"
+#include "verbs/restore.h"
+#include "verbs/restore_pick.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct plan {
+	struct hxs_store *store;
+	const struct hxs_restore_opts *opts;
+	const struct hxs_config_env *env;
+	struct hxs_snapshot *snap;
+	struct hxs_restore_pick pick;
+	struct hxs_capture cap;
+	struct hxs_index *live;
+	hxs_treecmp_fn fn;
+	void *ctx;
+	const char *source; /* the one being compared */
+	struct hxs_buf path;
+};
+
+/* ---- the live trees as an index ---------------------------------------- */
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* The stored file at the place of item @it, or -1. */
+static int64_t find_stored(const struct plan *p, const struct hxs_tree *t,
+			   const struct hxs_tree_item *it,
+			   struct hxs_node *stored)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(p->snap);
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	int64_t n;
+
+	if (hxs_tree_path(t, it->dir, it->name, true, &path) < 0)
+		return -1;
+	n = hxs_index_find(idx, path.data);
+	if (n < 0)
+		return -1;
+	hxs_index_get(idx, (uint32_t)n, stored);
+	return S_ISREG(stored->mode) ? n : -1;
+}
+
+static int hash(struct plan *p, const struct hxs_tree *t,
+		const struct hxs_tree_item *it, struct hxs_digest *out,
+		struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int dir = hxs_tree_open(t, it->dir, t->fd, false);
+	struct hxs_copy c = {
+		.cap = &p->cap,
+		.from_dir = dir,
+		.from = t->live_name ? t->live_name : it->name,
+	};
+	int r;
+
+	memset(out, 0, sizeof(*out)); /* of no file: it has changed */
+	if (dir < 0)
+		return 0;
+	c.scribe = hxs_copy_take_scribe(&p->cap);
+	if (!c.scribe)
+		return hxs_err_errno(err, ENOMEM, "cannot compare");
+	r = hxs_copy_hash(&c, err);
+	hxs_copy_give_scribe(&p->cap, c.scribe);
+	if (r == HXS_COPY_DONE) {
+		*out = c.chain.digest;
+		hxs_chain_release(&c.chain);
+	}
+	if (r < 0)
+		return hxs_err_prefix(err, r, "'%s'",
+				      hxs_tree_show(t, it->dir, it->name,
+						    &shown));
+	return 0;
+}
+
+static int tell_digest(struct plan *p, const struct hxs_tree *t, size_t i,
+		       struct hxs_err *err)
+{
+	const struct hxs_tree_item *it = &t->items[i];
+	struct hxs_digest digest;
+	struct hxs_node stored;
+	int r = 0;
+
+	if (!S_ISREG(it->st.mode))
+		return 0;
+	memset(&digest, 0, sizeof(digest)); /* of no file: it differs */
+	if (find_stored(p, t, it, &stored) >= 0 && stored.size == it->st.size) {
+		if (same_time(stored.mtime, it->st.mtime))
+			digest = *stored.digest;
+		else
+			r = hash(p, t, it, &digest, err);
+	}
+	hxs_index_builder_set_digest(p->cap.builder, it->handle, &digest);
+	if (it->state == HXS_TREE_OTHER_NAME)
+		hxs_index_builder_link(p->cap.builder, it->handle,
+				       t->items[it->same_as].handle);
+	return r;
+}
+
+static int list_source(struct plan *p, const struct hxs_config_source *src,
+		       struct hxs_err *err)
+{
+	const struct hxs_source_ops *ops = hxs_source_ops(src->kind);
+	struct hxs_source_totals totals;
+	const struct hxs_tree *t;
+	void *state = NULL;
+	size_t i;
+	int r;
+
+	if (!ops)
+		return 0; /* refused when it is restored */
+	r = ops->list(&p->cap, src, &state, &totals, err);
+	if (r == -HXS_ENOSUCH) {
+		hxs_err_clear(err);
+		return 0;
+	}
+	t = state;
+	for (i = 0; r == 0 && i < t->item_count; i++)
+		r = tell_digest(p, t, i, err);
+	ops->free(state);
+	return r;
+}
+
+static int list_live(struct plan *p, struct hxs_err *err)
+{
+	HXS_AUTO(index_builder) struct hxs_index_builder *b = NULL;
+	struct hxs_index_head head = { .kind = HXS_BACKUP };
+	void *bytes;
+	size_t i, len;
+	int r;
+
+	memcpy(head.env, hxs_index_head(hxs_snapshot_index(p->snap))->env,
+	       sizeof(head.env));
+	memcpy(head.id, hxs_index_head(hxs_snapshot_index(p->snap))->id,
+	       sizeof(head.id));
+	r = hxs_index_builder_new(&head, &b);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot compare");
+	p->cap.builder = b;
+	r = hxs_apart_note(&p->cap, p->store, err);
+	for (i = 0; r == 0 && i < p->env->source_count; i++)
+		r = list_source(p, &p->env->sources[i], err);
+	if (r == 0)
+		r = hxs_index_builder_finish(b, &bytes, &len, err);
+	return r < 0 ? r : hxs_index_take_bare(bytes, len, &p->live, err);
+}
+
+/* ---- comparing --------------------------------------------------------- */
+
+/* Whether @path is, or lies in, something that was picked. */
+static bool is_picked(struct plan *p, const char *path)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(p->snap);
+	HXS_AUTO_BUF struct hxs_buf at = HXS_BUF_INIT;
+	size_t i;
+
+	if (p->pick.all)
+		return true;
+	for (i = 0; i < p->pick.count; i++) {
+		hxs_buf_truncate(&at, 0);
+		if (hxs_index_path(idx, p->pick.entries[i], &at) < 0)
+			return true;
+		if (strncmp(path, at.data, at.len) == 0 &&
+		    (path[at.len] == '\0' || path[at.len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static int on_diff(unsigned what, const char *path, const struct hxs_node *na,
+		   const struct hxs_node *nb, void *ctx)
+{
+	struct plan *p = ctx;
+
+	hxs_buf_truncate(&p->path, 0);
+	if (hxs_buf_printf(&p->path, "%s%s%s", p->source, path[0] ? "/" : "",
+			   path) < 0)
+		return -ENOMEM;
+	if (!is_picked(p, p->path.data))
+		return 0;
+	return p->fn(what, p->path.data, na, nb, p->ctx);
+}
+
+static int compare(struct plan *p, struct hxs_err *err)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(p->snap);
+	struct hxs_node top, node;
+	uint32_t i;
+	int64_t n;
+	int r = 0;
+
+	hxs_index_get(idx, 0, &top);
+	for (i = 0; r == 0 && i < top.child_count; i++) {
+		hxs_index_get(idx, top.first_child + i, &node);
+		if (!S_ISDIR(node.mode))
+			continue;
+		p->source = node.name;
+		n = hxs_index_lookup(p->live, 0, node.name, node.name_len);
+		if (n < 0) /* nothing is there: all of it would come */
+			r = on_diff(HXS_DIFF_ADDED, "", NULL, &node, p);
+		else
+			r = hxs_treecmp(p->live, (uint32_t)n, idx, node.number,
+					on_diff, p);
+	}
+	return r < 0 ? hxs_err_errno(err, -r, "cannot compare") : r;
+}
+
+int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		     hxs_treecmp_fn fn, void *ctx, struct hxs_err *err)
+{
+	struct plan p = {
+		.store = s,
+		.opts = opts,
+		.pick = HXS_RESTORE_PICK_INIT,
+		.fn = fn,
+		.ctx = ctx,
+		.path = HXS_BUF_INIT,
+	};
+	int r;
+
+	p.env = hxs_config_env(opts->config, opts->env);
+	if (!p.env)
+		return hxs_err_set(err, HXS_ENOSUCH,
+				   "'%s' has no environment '%s'",
+				   opts->config->file, opts->env);
+	hxs_capture_init(&p.cap);
+	r = hxs_snapshot_open(s, opts->kind, opts->env, opts->id, &p.snap, err);
+	if (r == 0)
+		r = hxs_restore_pick(p.snap, opts->paths, opts->path_count,
+				     &p.pick, err);
+	if (r == 0)
+		r = list_live(&p, err);
+	if (r == 0)
+		r = compare(&p, err);
+	hxs_index_unref(p.live);
+	hxs_snapshot_unref(p.snap);
+	hxs_restore_pick_release(&p.pick);
+	hxs_capture_release(&p.cap);
+	hxs_buf_release(&p.path);
+	return r;
+}

@@ -1,0 +1,266 @@
+/*
+ * Staging: everything that is to be restored is written beside its target,
+ * in a directory that the journal names before it is made, and checked there.
+ */
+#include "base/io.h"
+#include "base/xattr.h"
+#include "source/copy.h"
+#include "source/keep.h"
+#include "source/stage.h"
+#include "source/tree.h"
+#include "store/swap.h"
+#include "verbs/restore_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+/* ---- the journal's first record ---------------------------------------- */
+
+static char *stage_name(const struct hxs_restore *rs,
+			const struct hxs_restore_target *t)
+{
+	uint64_t rnd;
+	char *name;
+
+	if (getrandom(&rnd, sizeof(rnd), 0) != (ssize_t)sizeof(rnd))
+		return NULL;
+	if (asprintf(&name, ".hxsnap-%s-%s-%016llx", rs->env->name,
+		     t->source->name, (unsigned long long)rnd) < 0)
+		return NULL;
+	return name;
+}
+
+static int add_moves(const struct hxs_restore_target *t, struct hxs_target *to)
+{
+	struct hxs_move *m;
+	size_t i;
+
+	for (i = 0; i < t->item_count; i++) {
+		m = hxs_target_add_move(to);
+		if (!m)
+			return -ENOMEM;
+		m->dir = strdup(t->items[i].dir);
+		m->name = strdup(t->items[i].name);
+		if (!m->dir || !m->name)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int fill_journal(struct hxs_restore *rs)
+{
+	struct hxs_journal *j = rs->journal;
+	size_t i;
+	int r;
+
+	j->state = HXS_JOURNAL_STAGING;
+	(void)snprintf(j->env, sizeof(j->env), "%s", rs->env->name);
+	(void)snprintf(j->reference, sizeof(j->reference), "%s",
+		       hxs_snapshot_name(rs->snap));
+	for (i = 0; i < rs->target_count; i++) {
+		const struct hxs_restore_target *t = &rs->targets[i];
+		struct hxs_target *to = hxs_journal_add_target(j);
+
+		if (!to)
+			return -ENOMEM;
+		to->source = strdup(t->source->name);
+		to->place = strdup(t->place);
+		to->stage = stage_name(rs, t);
+		to->contents = t->contents && t->whole;
+		if (!to->source || !to->place || !to->stage)
+			return -ENOMEM;
+		r = hxs_ident_of(t->place_fd, "", &to->place_id);
+		if (r == 0)
+			r = add_moves(t, to);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- one target -------------------------------------------------------- */
+
+static int make_stage(const struct hxs_restore_target *t,
+		      const struct hxs_target *to, struct hxs_err *err)
+{
+	struct stat before;
+	int fd;
+
+	if (fstat(t->place_fd, &before) < 0 ||
+	    mkdirat(t->place_fd, to->stage, 0700) < 0)
+		return hxs_err_errno(err, errno,
+				     "cannot create a directory in '%s'",
+				     t->place);
+	hxs_swap_keep_times(t->place_fd, &before);
+	fd = hxs_io_open_dir(t->place_fd, to->stage);
+	/* The umask may have taken away what we need. */
+	if (fd < 0 || fchmod(fd, 0700) < 0)
+		return hxs_err_errno(err, fd < 0 ? -fd : errno,
+				     "cannot open '%s/%s'", t->place,
+				     to->stage);
+	return fd;
+}
+
+/* A directory that has the attributes of @fd, for swap's give_self(). */
+static int note_self(int stage, const char *name,
+		     const struct hxs_tree_stat *st, const void *xattrs,
+		     size_t len)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	int r;
+
+	if (mkdirat(stage, name, 0700) < 0)
+		return -errno;
+	fd = hxs_io_open_dir(stage, name);
+	r = fd < 0 ? fd : hxs_copy_attributes(fd, st, xattrs, len, NULL);
+	/* That leaves set-id bits out. */
+	return r == 0 && fchmod(fd, st->mode & 07777) < 0 ? -errno : r;
+}
+
+/* What a mount point is like, and what it is to be like. */
+static int note_selves(const struct hxs_restore *rs,
+		       const struct hxs_restore_target *t, int stage,
+		       struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf x = HXS_BUF_INIT;
+	struct hxs_tree_stat ts = { .size = 0 };
+	struct hxs_node node;
+	struct stat st;
+	int r;
+
+	r = fstat(t->place_fd, &st) < 0 ? -errno
+					: hxs_xattr_read(t->place_fd, &x);
+	if (r == 0) {
+		hxs_tree_from_stat(&ts, &st);
+		r = note_self(stage, HXS_SWAP_OLD_SELF, &ts, x.data, x.len);
+	}
+	if (r == 0) {
+		hxs_index_get(hxs_snapshot_index(rs->snap), t->entry, &node);
+		ts.mode = node.mode;
+		ts.uid = node.uid;
+		ts.gid = node.gid;
+		ts.atime = ts.mtime = node.mtime;
+		r = note_self(stage, HXS_SWAP_NEW_SELF, &ts, node.xattrs,
+			      node.xattrs_len);
+	}
+	return r < 0 ? hxs_err_errno(err, -r, "cannot note what '%s' is like",
+				     t->path)
+		     : 0;
+}
+
+/* Where in the source @path, which is below the place, is. */
+static const char *below_source(const struct hxs_restore_target *t,
+				const char *path)
+{
+	if (t->contents)
+		return path;
+	path += strlen(t->name);
+	return path[0] ? path + 1 : "";
+}
+
+/* Give what backups leave out its place in the staged tree @name. */
+static int keep_left_out(const struct hxs_restore_target *t,
+			 const struct hxs_restore_item *it, int stage,
+			 const char *name, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int live = -1, staged = -1;
+	uint64_t kept = 0;
+
+	(void)hxs_buf_printf(&path, "%s%s%s", it->dir, it->dir[0] ? "/" : "",
+			     it->name);
+	if (hxs_buf_status(&path) < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot stage '%s'",
+				     it->name);
+	live = hxs_io_open_dir(t->place_fd, path.data);
+	staged = live < 0 ? -ENOENT : hxs_io_open_dir(stage, name);
+	if (live < 0 || staged < 0)
+		return 0; /* nothing there, or no directory */
+	return hxs_keep_left_out(t->source, below_source(t, path.data), live,
+				 staged, &kept, err);
+}
+
+static int stage_items(struct hxs_restore *rs,
+		       const struct hxs_restore_target *t, int stage_fd,
+		       struct hxs_stage *stage, struct hxs_err *err)
+{
+	char name[32];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < t->item_count; i++) {
+		const struct hxs_restore_item *it = &t->items[i];
+
+		if (it->entry == HXS_NO_ENTRY)
+			continue;
+		hxs_swap_new_name(i, name);
+		r = hxs_stage_entry(stage, it->entry, stage_fd, name, err);
+		if (r == 0)
+			r = hxs_stage_check(stage, it->entry, stage_fd, name,
+					    err);
+		if (r == 0)
+			r = keep_left_out(t, it, stage_fd, name, err);
+	}
+	if (r == 0 && t->contents && t->whole)
+		r = note_selves(rs, t, stage_fd, err);
+	return r;
+}
+
+/* Two restores into one directory would be in each other's way. */
+static int lock_place(const struct hxs_restore *rs, size_t n,
+		      struct hxs_err *err)
+{
+	const struct hxs_journal *j = rs->journal;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (hxs_ident_equal(&j->targets[i].place_id,
+				    &j->targets[n].place_id))
+			return 0;
+	if (flock(rs->targets[n].place_fd, LOCK_EX | LOCK_NB) == 0 ||
+	    errno != EWOULDBLOCK)
+		return 0;
+	return hxs_err_set(err, HXS_EBUSY,
+			   "another restore is under way in '%s'",
+			   rs->targets[n].place);
+}
+
+int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
+{
+	struct hxs_stage stage = {
+		.snap = rs->snap,
+		.pool = rs->pool,
+		.ears = rs->ears,
+	};
+	size_t i;
+	int r;
+
+	r = fill_journal(rs);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot begin the restore");
+	for (i = 0; r == 0 && i < rs->target_count; i++)
+		r = lock_place(rs, i, err);
+	if (r == 0)
+		r = hxs_journal_write(rs->store, rs->journal, err);
+	for (i = 0; r == 0 && i < rs->target_count; i++) {
+		const struct hxs_restore_target *t = &rs->targets[i];
+		HXS_AUTO_CLOSE int fd = -1;
+
+		fd = make_stage(t, &rs->journal->targets[i], err);
+		r = fd < 0 ? fd : stage_items(rs, t, fd, &stage, err);
+		/* Tells, too, of what could not be written until now. */
+		if (r == 0 && syncfs(fd) < 0)
+			r = hxs_err_errno(err, errno,
+					  "cannot make what was staged in '%s' "
+					  "durable",
+					  t->place);
+	}
+	rs->files = stage.files;
+	rs->bytes = stage.bytes;
+	return r;
+}
