@@ -122,8 +122,8 @@ void hxs_capture_fail(struct hxs_capture *cap, int r, const struct hxs_err *err)
 {
 	(void)pthread_mutex_lock(&cap->lock);
 	if (cap->failed == 0) {
-		cap->failed = r;
 		cap->err = *err;
+		__atomic_store_n(&cap->failed, r, __ATOMIC_RELAXED);
 	}
 	(void)pthread_mutex_unlock(&cap->lock);
 }
@@ -131,12 +131,9 @@ void hxs_capture_fail(struct hxs_capture *cap, int r, const struct hxs_err *err)
 bool hxs_capture_goes_on(struct hxs_capture *cap)
 {
 	struct hxs_err err = HXS_ERR_INIT;
-	bool failed;
 
-	(void)pthread_mutex_lock(&cap->lock);
-	failed = cap->failed != 0;
-	(void)pthread_mutex_unlock(&cap->lock);
-	if (failed)
+	/* Asked for each file: without the lock, which is only for the why. */
+	if (__atomic_load_n(&cap->failed, __ATOMIC_RELAXED) != 0)
 		return false;
 	if (!cap->ears.cancelled || !cap->ears.cancelled(cap->ears.ctx))
 		return true;

@@ -43,7 +43,7 @@ struct hxs_capture {
 	struct hxs_capture_ears ears;
 
 	pthread_mutex_t lock; /* guards all below */
-	int failed; /* the first failure, or 0 */
+	int failed; /* the first failure, or 0; atomic for those who ask */
 	struct hxs_err err;
 	char **warnings;
 	size_t warning_count, warning_bytes;

@@ -15,6 +15,8 @@
 
 #define JOB_ITEMS 1024
 #define JOB_BYTES (8u << 20) /* and a file as large is a job of its own */
+#define TELL_FILES 64 /* so many are counted at once */
+#define TELL_BYTES (1u << 20)
 
 struct spread {
 	struct hxs_capture *cap;
@@ -36,6 +38,8 @@ struct place {
 	size_t dir; /* all of these are of this directory; -1: not open */
 	int from, to, prev;
 	struct hxs_buf shown;
+	uint64_t files, bytes; /* done, and not told yet */
+	bool linked; /* all of them */
 };
 
 static const char *show(struct place *p, const struct hxs_tree_item *it)
@@ -60,8 +64,17 @@ static void leave(struct place *p)
 	}
 }
 
+/* Tell of what was done: not of each file, since all tell the same place. */
+static void tell(struct place *p)
+{
+	if (p->files)
+		hxs_capture_done(p->sp->cap, p->files, p->bytes, p->linked);
+	p->files = p->bytes = 0;
+}
+
 static void place_release(struct place *p)
 {
+	tell(p);
 	leave(p);
 	if (p->scribe)
 		hxs_copy_give_scribe(p->sp->cap, p->scribe);
@@ -206,8 +219,15 @@ static int need_scribe(struct place *p, struct hxs_err *err)
 static void done(struct place *p, struct hxs_tree_item *it, bool linked)
 {
 	it->state = linked ? HXS_TREE_LINKED : HXS_TREE_DONE;
-	if (S_ISREG(it->st.mode))
-		hxs_capture_done(p->sp->cap, 1, it->st.size, linked);
+	if (!S_ISREG(it->st.mode))
+		return;
+	if (p->linked != linked)
+		tell(p);
+	p->linked = linked;
+	p->files++;
+	p->bytes += it->st.size;
+	if (p->files >= TELL_FILES || (!linked && p->bytes >= TELL_BYTES))
+		tell(p);
 }
 
 static int copy_item(struct place *p, struct hxs_tree_item *it,
