@@ -141,16 +141,14 @@ static int load_json(const char *path, const char *env, struct hxs_config **out,
 	return 1;
 }
 
-/* The same for ./.env.ENV. */
-static int load_env(const char *env, struct hxs_config **out,
+/* The same for .env.ENV at @path. */
+static int load_env(const char *path, const char *env, struct hxs_config **out,
 		    struct hxs_err *err)
 {
 	HXS_AUTO_FREE char *text = NULL, *base = NULL;
-	char path[HXS_NAME_MAX + 1];
 	size_t len;
 	int r;
 
-	(void)snprintf(path, sizeof(path), "./.env.%s", env);
 	r = read_file(path, &text, &len, err);
 	if (r <= 0)
 		return r;
@@ -161,19 +159,47 @@ static int load_env(const char *env, struct hxs_config **out,
 	return r < 0 ? r : 1;
 }
 
-static int none(const char *env, struct hxs_err *err)
+static int none(const char *here, const char *dotenv, struct hxs_err *err)
 {
-	if (env && hxs_path_is_name(env))
+	if (dotenv)
 		(void)hxs_err_set(err, HXS_ENOSUCH,
-				  "there is no configuration: no './" HERE
-				  "', no '" EVERYWHERE "' and no './.env.%s'",
-				  env);
+				  "there is no configuration: no '%s', no "
+				  "'" EVERYWHERE "' and no '%s'",
+				  here, dotenv);
 	else
 		(void)hxs_err_set(err, HXS_ENOSUCH,
-				  "there is no configuration: no './" HERE
-				  "' and no '" EVERYWHERE "'");
+				  "there is no configuration: no '%s' and no "
+				  "'" EVERYWHERE "'",
+				  here);
 	hxs_err_hint(err, "name one with --config or in $" VARIABLE);
 	return -HXS_ENOSUCH;
+}
+
+int hxs_settings_load_from(const char *dir, const char *env,
+			   struct hxs_config **out, struct hxs_err *err)
+{
+	HXS_AUTO_FREE char *here = NULL, *dotenv = NULL;
+	int r;
+
+	if (asprintf(&here, "%s/" HERE, dir) < 0) {
+		here = NULL;
+		return hxs_err_errno(err, ENOMEM,
+				     "cannot look for a configuration");
+	}
+	if (env && hxs_path_is_name(env) &&
+	    asprintf(&dotenv, "%s/.env.%s", dir, env) < 0) {
+		dotenv = NULL;
+		return hxs_err_errno(err, ENOMEM,
+				     "cannot look for a configuration");
+	}
+	r = load_json(here, env, out, err);
+	if (r == 0)
+		r = load_json(EVERYWHERE, env, out, err);
+	if (r == 0 && dotenv)
+		r = load_env(dotenv, env, out, err);
+	if (r == 0)
+		return none(here, dotenv, err);
+	return r < 0 ? r : 0;
 }
 
 int hxs_settings_load(const char *file, const char *env,
@@ -195,12 +221,5 @@ int hxs_settings_load(const char *file, const char *env,
 					   file);
 		return r < 0 ? r : 0;
 	}
-	r = load_json("./" HERE, env, out, err);
-	if (r == 0)
-		r = load_json(EVERYWHERE, env, out, err);
-	if (r == 0 && env && hxs_path_is_name(env))
-		r = load_env(env, out, err);
-	if (r == 0)
-		return none(env, err);
-	return r < 0 ? r : 0;
+	return hxs_settings_load_from(".", env, out, err);
 }

@@ -19,4 +19,12 @@ HXS_MUST_CHECK
 int hxs_settings_load(const char *file, const char *env,
 		      struct hxs_config **out, struct hxs_err *err);
 
+/*
+ * The same search as if begun in directory @dir, for who has left the one
+ * that he was started in: @dir/hxsnap.json, /etc/hxsnap.json, @dir/.env.ENV.
+ */
+HXS_MUST_CHECK
+int hxs_settings_load_from(const char *dir, const char *env,
+			   struct hxs_config **out, struct hxs_err *err);
+
 #endif

@@ -71,6 +71,41 @@ static void test_search(void)
 	(void)unsetenv("HXSNAP_CONFIG");
 }
 
+/* A daemon searches where it was started, from wherever it is. */
+static void test_search_from(void)
+{
+	struct hxs_err err = HXS_ERR_INIT;
+	struct hxs_config *c = NULL;
+	char want[PATH_MAX + 64], dir[PATH_MAX + 16];
+
+	scratch_dir(here.fd, "start");
+	(void)snprintf(dir, sizeof(dir), "%s/start", here.path);
+	(void)setenv("HXSNAP_CONFIG", "nowhere.json", 1);
+	if (access("/etc/hxsnap.json", F_OK) == 0) {
+		tap_skip("NOCONFIG", "no /etc/hxsnap.json");
+	} else {
+		is_int(hxs_settings_load_from(dir, "dev", &c, &err),
+		       -HXS_ENOSUCH, "there is none in that directory");
+		(void)snprintf(want, sizeof(want), "no '%s/.env.dev'", dir);
+		ok(strstr(err.message, want), "and told: %s", err.message);
+		scratch_file(here.fd, "start/.env.dev",
+			     "EVENT_STORE_PATH=ev\n");
+		is_int(hxs_settings_load_from(dir, "dev", &c, &err), 0,
+		       ".env.dev in it");
+		(void)snprintf(want, sizeof(want), "%s/data", dir);
+		is_str(c ? c->store : NULL, want, "whose store is beside it");
+		hxs_config_free(c);
+		c = NULL;
+	}
+	scratch_file(here.fd, "start/hxsnap.json", CONFIG("one"));
+	is_int(hxs_settings_load_from(dir, "dev", &c, &err), 0,
+	       "hxsnap.json in it, whatever $HXSNAP_CONFIG says");
+	(void)snprintf(want, sizeof(want), "%s/one", dir);
+	is_str(c ? c->store : NULL, want, "paths count from where it is");
+	hxs_config_free(c);
+	(void)unsetenv("HXSNAP_CONFIG");
+}
+
 static void test_values(void)
 {
 	struct hxs_err err = HXS_ERR_INIT;
@@ -146,6 +181,7 @@ int main(void)
 	(void)unsetenv("HXSNAP_CONFIG");
 	scratch_open(&here);
 	test_search();
+	test_search_from();
 	test_values();
 	test_odd_files();
 	scratch_close(&here);
