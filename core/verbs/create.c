@@ -20,55 +20,9 @@
 #define NOTHING 1 /* no source exists: no rollback point */
 #define FDS_PER_WORKER 10 /* SQLite copying a database wants four of them */
 
-/* ---- the listener ------------------------------------------------------ */
-
-static void on_progress(uint64_t files, uint64_t bytes, void *ctx)
-{
-	const struct hxs_create *c = ctx;
-	const struct hxs_progress p = {
-		.phase = c->phase,
-		.files = files,
-		.files_total = c->files_total,
-		.bytes = bytes,
-		.bytes_total = c->bytes_total,
-	};
-
-	c->opts->listener->progress(&p, c->opts->listener->ctx);
-}
-
-static void on_warning(const char *text, void *ctx)
-{
-	const struct hxs_create *c = ctx;
-
-	c->opts->listener->warning(text, c->opts->listener->ctx);
-}
-
-static bool on_cancelled(void *ctx)
-{
-	const struct hxs_create *c = ctx;
-
-	return c->opts->listener->cancelled(c->opts->listener->ctx);
-}
-
-static void set_ears(struct hxs_create *c)
-{
-	const struct hxs_listener *l = c->opts->listener;
-
-	if (!l)
-		return;
-	c->cap.ears = (struct hxs_capture_ears){
-		.progress = l->progress ? on_progress : NULL,
-		.warning = l->warning ? on_warning : NULL,
-		.cancelled = l->cancelled ? on_cancelled : NULL,
-		.ctx = c,
-	};
-}
-
 static void enter(struct hxs_create *c, const char *phase)
 {
-	c->phase = phase;
-	if (c->cap.ears.progress)
-		on_progress(c->cap.files, c->cap.bytes, c);
+	hxs_relay_enter(&c->relay, phase, c->cap.files, c->cap.bytes);
 }
 
 /* ---- what is asked for ------------------------------------------------- */
@@ -179,8 +133,8 @@ static int list_sources(struct hxs_create *c, struct hxs_err *err)
 		if (r < 0)
 			return r;
 		any |= s->state != NULL;
-		c->files_total += s->totals.files;
-		c->bytes_total += s->totals.bytes;
+		c->relay.files_total += s->totals.files;
+		c->relay.bytes_total += s->totals.bytes;
 	}
 	if (!any && c->kind == HXS_ROLLBACK)
 		return NOTHING;
@@ -337,12 +291,12 @@ int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,
 		.opts = opts,
 		.kind = HXS_BACKUP,
 		.staging = HXS_STAGING_INIT,
-		.phase = "beginning",
+		.relay = { .to = opts->listener, .phase = "beginning" },
 	};
 	int r;
 
 	hxs_capture_init(&c.cap);
-	set_ears(&c);
+	c.cap.ears = hxs_relay_ears(&c.relay);
 	r = run(&c, out, err);
 	release(&c);
 	return r;
@@ -392,12 +346,12 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
 		.kind = HXS_ROLLBACK,
 		.adopt = adopt,
 		.staging = HXS_STAGING_INIT,
-		.phase = "beginning",
+		.relay = { .to = opts->listener, .phase = "beginning" },
 	};
 	int r;
 
 	hxs_capture_init(&c.cap);
-	set_ears(&c);
+	c.cap.ears = hxs_relay_ears(&c.relay);
 	r = check_request(&c, err);
 	if (r == 0)
 		r = build(&c, err);

@@ -7,6 +7,7 @@
 #include "store/snapshot.h"
 #include "store/staging.h"
 #include "verbs/create.h"
+#include "verbs/relay.h"
 
 struct hxs_create_source {
 	const struct hxs_config_source *config;
@@ -32,8 +33,7 @@ struct hxs_create {
 	struct hxs_staging staging;
 	struct hxs_meta meta;
 	struct timespec captured;
-	const char *phase;
-	uint64_t files_total, bytes_total;
+	struct hxs_relay relay;
 };
 
 /* ---- create.c: rollback points ----------------------------------------- */

@@ -12,61 +12,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 #define FDS_SPARE 32 /* ours beside the workers', and the caller's */
 #define FDS_PER_WORKER 6
-
-/* ---- the listener ------------------------------------------------------ */
-
-static void on_progress(uint64_t files, uint64_t bytes, void *ctx)
-{
-	const struct hxs_restore *rs = ctx;
-	const struct hxs_progress p = {
-		.phase = rs->phase,
-		.files = files,
-		.files_total = rs->files_total,
-		.bytes = bytes,
-		.bytes_total = rs->bytes_total,
-	};
-
-	rs->opts->listener->progress(&p, rs->opts->listener->ctx);
-}
-
-static void on_warning(const char *text, void *ctx)
-{
-	const struct hxs_restore *rs = ctx;
-
-	rs->opts->listener->warning(text, rs->opts->listener->ctx);
-}
-
-static bool on_cancelled(void *ctx)
-{
-	const struct hxs_restore *rs = ctx;
-
-	return rs->opts->listener->cancelled(rs->opts->listener->ctx);
-}
-
-static void set_ears(struct hxs_restore *rs)
-{
-	const struct hxs_listener *l = rs->opts->listener;
-
-	if (!l)
-		return;
-	rs->ears = (struct hxs_capture_ears){
-		.progress = l->progress ? on_progress : NULL,
-		.warning = l->warning ? on_warning : NULL,
-		.cancelled = l->cancelled ? on_cancelled : NULL,
-		.ctx = rs,
-	};
-}
-
-static int check_cancelled(struct hxs_restore *rs, struct hxs_err *err)
-{
-	if (rs->ears.cancelled && rs->ears.cancelled(rs->ears.ctx))
-		return hxs_err_set(err, ECANCELED, "cancelled");
-	return 0;
-}
 
 /* ---- before ------------------------------------------------------------ */
 
@@ -85,48 +33,6 @@ static int check_request(struct hxs_restore *rs, struct hxs_err *err)
 				   "confirmation",
 				   o->env);
 	return 0;
-}
-
-static void count_work(struct hxs_restore *rs)
-{
-	const struct hxs_index *idx = hxs_snapshot_index(rs->snap);
-	struct hxs_node node;
-	uint32_t top;
-	int64_t n;
-	size_t i;
-
-	for (i = 0; i < rs->pick.count; i++) {
-		top = rs->pick.entries[i];
-		for (n = top; n >= 0;
-		     n = hxs_index_next(idx, (uint32_t)n, top)) {
-			hxs_index_get(idx, (uint32_t)n, &node);
-			if (!S_ISREG(node.mode) || node.leader != node.number)
-				continue;
-			rs->files_total++;
-			rs->bytes_total += node.size;
-		}
-	}
-}
-
-static int open_snapshot(struct hxs_restore *rs, struct hxs_err *err)
-{
-	const struct hxs_restore_opts *o = rs->opts;
-	int r;
-
-	r = hxs_snapshot_open(rs->store, o->kind, o->env, o->id, &rs->snap,
-			      err);
-	if (r < 0)
-		return r;
-	/* Whoever removes snapshots leaves a locked one alone. */
-	if (flock(hxs_snapshot_fd(rs->snap), LOCK_SH | LOCK_NB) < 0 &&
-	    errno == EWOULDBLOCK)
-		return hxs_err_set(err, HXS_EBUSY,
-				   "snapshot '%s' is being removed",
-				   hxs_snapshot_name(rs->snap));
-	r = hxs_restore_pick(rs->snap, o->paths, o->path_count, &rs->pick, err);
-	if (r == 0)
-		r = hxs_restore_pick_check(rs->snap, &rs->pick, err);
-	return r;
 }
 
 /* ---- the rollback point ------------------------------------------------ */
@@ -177,14 +83,15 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 		hxs_pool_workers(rs->opts->threads, FDS_SPARE, FDS_PER_WORKER);
 	int r;
 
-	r = open_snapshot(rs, err);
+	r = hxs_restore_open(rs->store, rs->opts, &rs->snap, &rs->pick, err);
 	if (r == 0)
 		r = hxs_restore_find_targets(rs, &rs->pick, err);
 	if (r == 0)
 		r = hxs_restore_check_holders(rs, err);
 	if (r < 0)
 		return r;
-	count_work(rs);
+	hxs_restore_pick_count(rs->snap, &rs->pick, &rs->relay.files_total,
+			       &rs->relay.bytes_total);
 	r = hxs_pool_new(threads, 2 * threads, &rs->pool);
 	if (r == -EAGAIN && threads > 1) /* a limit on processes */
 		r = hxs_pool_new(1, 2, &rs->pool);
@@ -207,12 +114,6 @@ static int undo(struct hxs_restore *rs, int r, struct hxs_err *err)
 	return r;
 }
 
-static void warn(const struct hxs_restore *rs, const char *text)
-{
-	if (rs->ears.warning)
-		rs->ears.warning(text, rs->ears.ctx);
-}
-
 /* What is left once all of it is durably new. */
 static void tidy(struct hxs_restore *rs)
 {
@@ -227,7 +128,8 @@ static void tidy(struct hxs_restore *rs)
 		     "recover %s' tries again",
 		     err.message, rs->env->name) < 0)
 		text = NULL;
-	warn(rs, text ? text : "restored, but not all was tidied up");
+	hxs_relay_warn(&rs->relay,
+		       text ? text : "restored, but not all was tidied up");
 }
 
 static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
@@ -240,14 +142,14 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 	adopt = calloc(rs->env->source_count + 1, sizeof(*adopt));
 	if (!adopt)
 		return hxs_err_errno(err, ENOMEM, "cannot restore");
-	rs->phase = "staging";
+	hxs_relay_enter(&rs->relay, "staging", 0, 0);
 	r = hxs_restore_stage(rs, err);
 	if (r == 0)
 		r = make_rollback(rs, adopt, err);
 	if (r == 0) /* who came meanwhile? */
 		r = hxs_restore_check_holders(rs, err);
 	if (r == 0)
-		r = check_cancelled(rs, err);
+		r = hxs_relay_goes_on(&rs->relay, err);
 	if (r == 0)
 		r = hxs_restore_swap(rs, adopt, &out->absent_seconds,
 				     &committed, err);
@@ -295,7 +197,7 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	struct hxs_restore rs = {
 		.store = s,
 		.opts = opts,
-		.phase = "looking",
+		.relay = { .to = opts->listener, .phase = "looking" },
 		.pick = HXS_RESTORE_PICK_INIT,
 		.rollback = HXS_ROLLBACK_INIT,
 	};
@@ -303,7 +205,6 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	set_ears(&rs);
 	r = run(&rs, out, err);
 	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
 	out->files = rs.files;

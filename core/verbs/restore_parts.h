@@ -3,10 +3,10 @@
 
 /* What restore and recover are made of. For restore*.c and recover.c only. */
 #include "base/pool.h"
-#include "source/capture.h"
 #include "store/journal.h"
 #include "store/snapshot.h"
 #include "verbs/create_parts.h"
+#include "verbs/relay.h"
 #include "verbs/restore.h"
 #include "verbs/restore_pick.h"
 
@@ -66,13 +66,11 @@ struct hxs_restore {
 	struct hxs_restore_pick pick;
 	struct hxs_restore_target *targets;
 	size_t target_count;
-	struct hxs_capture_ears ears;
+	struct hxs_relay relay;
 	struct hxs_pool *pool;
 	struct hxs_journal *journal;
 	struct hxs_rollback rollback;
 	bool held; /* processes use a target, and that is allowed */
-	const char *phase;
-	uint64_t files_total, bytes_total;
 	uint64_t files, bytes; /* staged */
 };
 

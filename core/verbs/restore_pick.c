@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 
 void hxs_restore_pick_release(struct hxs_restore_pick *p)
 {
@@ -221,4 +222,47 @@ int hxs_restore_pick_check(const struct hxs_snapshot *snap,
 				name, hxs_buf_str(&x.first), x.count - 1);
 	hxs_buf_release(&x.first);
 	return r;
+}
+
+void hxs_restore_pick_count(const struct hxs_snapshot *snap,
+			    const struct hxs_restore_pick *pick,
+			    uint64_t *files, uint64_t *bytes)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(snap);
+	struct hxs_node node;
+	uint32_t top;
+	int64_t n;
+	size_t i;
+
+	*files = *bytes = 0;
+	for (i = 0; i < pick->count; i++) {
+		top = pick->entries[i];
+		for (n = top; n >= 0;
+		     n = hxs_index_next(idx, (uint32_t)n, top)) {
+			hxs_index_get(idx, (uint32_t)n, &node);
+			if (!S_ISREG(node.mode) || node.leader != node.number)
+				continue;
+			(*files)++;
+			*bytes += node.size;
+		}
+	}
+}
+
+int hxs_restore_open(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		     struct hxs_snapshot **snap, struct hxs_restore_pick *out,
+		     struct hxs_err *err)
+{
+	int r;
+
+	r = hxs_snapshot_open(s, opts->kind, opts->env, opts->id, snap, err);
+	if (r < 0)
+		return r;
+	/* Whoever removes snapshots leaves a locked one alone. */
+	if (flock(hxs_snapshot_fd(*snap), LOCK_SH | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK)
+		return hxs_err_set(err, HXS_EBUSY,
+				   "snapshot '%s' is being removed",
+				   hxs_snapshot_name(*snap));
+	r = hxs_restore_pick(*snap, opts->paths, opts->path_count, out, err);
+	return r < 0 ? r : hxs_restore_pick_check(*snap, out, err);
 }

@@ -4,6 +4,7 @@
 /* Which entries of a snapshot a restore is about. For restore*.c only. */
 #include "base/err.h"
 #include "store/snapshot.h"
+#include "verbs/restore.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,21 @@ void hxs_restore_pick_release(struct hxs_restore_pick *p);
 HXS_MUST_CHECK
 int hxs_restore_pick(const struct hxs_snapshot *snap, const char *const *paths,
 		     size_t path_count, struct hxs_restore_pick *out,
+		     struct hxs_err *err);
+
+/* How many files and bytes that is, hard links counted once. */
+void hxs_restore_pick_count(const struct hxs_snapshot *snap,
+			    const struct hxs_restore_pick *pick,
+			    uint64_t *files, uint64_t *bytes);
+
+/*
+ * Open the snapshot that @opts names, keep it from being removed, find what
+ * its paths name and check that all of that is listed. *@snap and *@out are
+ * the caller's, even on failure.
+ */
+HXS_MUST_CHECK
+int hxs_restore_open(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		     struct hxs_snapshot **snap, struct hxs_restore_pick *out,
 		     struct hxs_err *err);
 
 /*

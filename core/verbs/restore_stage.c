@@ -235,7 +235,7 @@ int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
 	struct hxs_stage stage = {
 		.snap = rs->snap,
 		.pool = rs->pool,
-		.ears = rs->ears,
+		.ears = hxs_relay_ears(&rs->relay),
 	};
 	size_t i;
 	int r;

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "source/stage.h"
+#include "verbs/relay.h"
 #include "verbs/restore.h"
 #include "verbs/restore_dir.h"
 #include "verbs/restore_pick.h"
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
 #define FDS_PER_WORKER 6
@@ -22,106 +22,9 @@ struct restore_to {
 	struct hxs_snapshot *snap;
 	struct hxs_restore_pick pick;
 	struct hxs_stage stage;
-	uint64_t files_total, bytes_total;
-	const char *phase;
+	struct hxs_relay relay;
 	struct hxs_restore_dir to;
 };
-
-/* ---- the listener ------------------------------------------------------ */
-
-static void on_progress(uint64_t files, uint64_t bytes, void *ctx)
-{
-	const struct restore_to *rt = ctx;
-	const struct hxs_progress p = {
-		.phase = rt->phase,
-		.files = files,
-		.files_total = rt->files_total,
-		.bytes = bytes,
-		.bytes_total = rt->bytes_total,
-	};
-
-	rt->opts->listener->progress(&p, rt->opts->listener->ctx);
-}
-
-static void on_warning(const char *text, void *ctx)
-{
-	const struct restore_to *rt = ctx;
-
-	rt->opts->listener->warning(text, rt->opts->listener->ctx);
-}
-
-static bool on_cancelled(void *ctx)
-{
-	const struct restore_to *rt = ctx;
-
-	return rt->opts->listener->cancelled(rt->opts->listener->ctx);
-}
-
-static void set_ears(struct restore_to *rt)
-{
-	const struct hxs_listener *l = rt->opts->listener;
-
-	if (!l)
-		return;
-	rt->stage.ears = (struct hxs_capture_ears){
-		.progress = l->progress ? on_progress : NULL,
-		.warning = l->warning ? on_warning : NULL,
-		.cancelled = l->cancelled ? on_cancelled : NULL,
-		.ctx = rt,
-	};
-}
-
-static void enter(struct restore_to *rt, const char *phase)
-{
-	rt->phase = phase;
-	if (rt->stage.ears.progress)
-		on_progress(rt->stage.files, rt->stage.bytes, rt);
-}
-
-/* ---- what -------------------------------------------------------------- */
-
-static void count_work(struct restore_to *rt)
-{
-	const struct hxs_index *idx = hxs_snapshot_index(rt->snap);
-	struct hxs_node node;
-	int64_t n;
-	size_t i;
-
-	for (i = 0; i < rt->pick.count; i++) {
-		n = rt->pick.entries[i];
-		for (; n >= 0; n = hxs_index_next(idx, (uint32_t)n,
-						  rt->pick.entries[i])) {
-			hxs_index_get(idx, (uint32_t)n, &node);
-			if (!S_ISREG(node.mode) || node.leader != node.number)
-				continue;
-			rt->files_total++;
-			rt->bytes_total += node.size;
-		}
-	}
-}
-
-static int open_snapshot(struct restore_to *rt, struct hxs_err *err)
-{
-	const struct hxs_restore_opts *o = rt->opts;
-	int r;
-
-	r = hxs_snapshot_open(rt->store, o->kind, o->env, o->id, &rt->snap,
-			      err);
-	if (r < 0)
-		return r;
-	/* Whoever removes snapshots leaves a locked one alone. */
-	if (flock(hxs_snapshot_fd(rt->snap), LOCK_SH | LOCK_NB) < 0 &&
-	    errno == EWOULDBLOCK)
-		return hxs_err_set(err, HXS_EBUSY,
-				   "snapshot '%s' is being removed",
-				   hxs_snapshot_name(rt->snap));
-	r = hxs_restore_pick(rt->snap, o->paths, o->path_count, &rt->pick, err);
-	if (r < 0)
-		return r;
-	count_work(rt);
-	enter(rt, "looking");
-	return hxs_restore_pick_check(rt->snap, &rt->pick, err);
-}
 
 /* ---- the copy ---------------------------------------------------------- */
 
@@ -239,7 +142,11 @@ static int copy_all(struct restore_to *rt, struct hxs_err *err)
 		return hxs_err_errno(err, -r, "cannot start workers");
 	rt->stage.snap = rt->snap;
 	rt->stage.pool = pool;
-	enter(rt, "restoring");
+	rt->stage.ears = hxs_relay_ears(&rt->relay);
+	hxs_restore_pick_count(rt->snap, &rt->pick, &rt->relay.files_total,
+			       &rt->relay.bytes_total);
+	hxs_relay_enter(&rt->relay, "restoring", rt->stage.files,
+			rt->stage.bytes);
 	for (i = 0; r == 0 && i < rt->pick.count; i++)
 		r = stage_one(rt, rt->pick.entries[i], err);
 	return r == 0 ? finish_parents(rt, err) : r;
@@ -249,19 +156,19 @@ static int copy_all(struct restore_to *rt, struct hxs_err *err)
 
 static int publish(struct restore_to *rt, struct hxs_err *err)
 {
-	const struct hxs_capture_ears *ears = &rt->stage.ears;
+	int r;
 
-	enter(rt, "writing");
-	if (ears->cancelled && ears->cancelled(ears->ctx))
-		return hxs_err_set(err, ECANCELED, "cancelled");
-	return hxs_restore_dir_publish(&rt->to, err);
+	hxs_relay_enter(&rt->relay, "writing", rt->stage.files,
+			rt->stage.bytes);
+	r = hxs_relay_goes_on(&rt->relay, err);
+	return r < 0 ? r : hxs_restore_dir_publish(&rt->to, err);
 }
 
 static int run(struct restore_to *rt, const char *dir, struct hxs_err *err)
 {
 	int r;
 
-	r = open_snapshot(rt, err);
+	r = hxs_restore_open(rt->store, rt->opts, &rt->snap, &rt->pick, err);
 	if (r == 0)
 		r = hxs_restore_dir_open(rt->store, dir, &rt->to, err);
 	if (r == 0)
@@ -277,13 +184,12 @@ int hxs_restore_to(struct hxs_store *s, const struct hxs_restore_opts *opts,
 		.store = s,
 		.opts = opts,
 		.to = HXS_RESTORE_DIR_INIT,
-		.phase = "looking",
+		.relay = { .to = opts->listener, .phase = "looking" },
 	};
 	double since = hxs_clock_ticks();
 	int r;
 
 	rt.to.dir = dir;
-	set_ears(&rt);
 	r = run(&rt, dir, err);
 	if (r < 0)
 		r = hxs_restore_dir_drop(&rt.to, r, err);
