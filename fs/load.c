@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* The checks that a load makes besides those of the snapshot itself. */
-static int same_as_before(const struct hxfs_load *j,
-			  const struct hxs_snapshot *snap, struct hxs_err *err)
+static int same_as_before(struct hxfs_load *j, const struct hxs_snapshot *snap,
+			  struct hxs_err *err)
 {
 	struct stat st;
 
@@ -15,14 +15,19 @@ static int same_as_before(const struct hxfs_load *j,
 	if (j->met && (j->dev != st.st_dev || j->ino != st.st_ino))
 		return hxs_err_errno(err, ESTALE, "'%s' was replaced",
 				     hxs_snapshot_name(snap));
-	if (j->past.proven &&
-	    !hxs_digest_equal(&j->past.manifest,
-			      hxs_snapshot_manifest_digest(snap)))
+	if (!j->past.proven ||
+	    hxs_digest_equal(&j->past.manifest,
+			     hxs_snapshot_manifest_digest(snap)))
+		return 0;
+	/* A script may have written it anew: see same_numbers(). */
+	j->changed = j->past.foreign;
+	if (!j->changed)
 		return hxs_err_set(err, HXS_ECORRUPT,
 				   "'%s': the manifest has changed since it "
 				   "was first read",
 				   hxs_snapshot_name(snap));
-	return 0;
+	return hxs_err_errno(err, ESTALE, "'%s' was changed",
+			     hxs_snapshot_name(snap));
 }
 
 /*

@@ -280,18 +280,52 @@ void hxfs_registry_env_leave(struct hxfs *fs, struct hxfs_env *e)
 
 /* ---- meeting ------------------------------------------------------------- */
 
-/* With fs->lock held. */
-static int64_t meet(struct hxfs *fs, struct hxfs_env *e, enum hxs_kind kind,
-		    int64_t seconds, const struct stat *st)
+/* With fs->lock held: the slot of @seconds, or NULL. */
+static struct hxfs_slot *find(struct hxfs_env *e, enum hxs_kind kind,
+			      int64_t seconds)
 {
 	struct hxfs_area *a = hxfs_env_area(e, kind);
 	size_t at = hxfs_registry_place(a, seconds);
-	struct hxfs_slot *s = NULL, *fresh;
+
+	return at < a->count && a->slot[at]->seconds == seconds ? a->slot[at]
+								: NULL;
+}
+
+/*
+ * The number of the slot of @seconds if what it has in memory is not what
+ * lies in the store any more, else 0. Without the lock: it asks the disk.
+ */
+static uint32_t find_outdated(struct hxfs *fs, uint32_t env, enum hxs_kind kind,
+			      int64_t seconds)
+{
+	HXS_AUTO(snapshot) struct hxs_snapshot *snap = NULL;
+	struct hxfs_slot *s = NULL;
+	struct hxfs_env *e;
+	uint32_t number = 0;
+
+	hxfs_lock(fs);
+	e = hxfs_registry_env(fs, env);
+	if (e)
+		s = find(e, kind, seconds);
+	if (s && s->state == HXFS_LOADED) {
+		number = s->number;
+		snap = hxs_snapshot_ref(s->snap);
+	}
+	hxfs_unlock(fs);
+	return snap && !hxs_snapshot_is_current(snap) ? number : 0;
+}
+
+/* With fs->lock held. */
+static int64_t meet(struct hxfs *fs, struct hxfs_env *e, enum hxs_kind kind,
+		    int64_t seconds, const struct stat *st, uint32_t outdated)
+{
+	struct hxfs_area *a = hxfs_env_area(e, kind);
+	size_t at = hxfs_registry_place(a, seconds);
+	struct hxfs_slot *s = find(e, kind, seconds), *fresh;
 	int r;
 
-	if (at < a->count && a->slot[at]->seconds == seconds)
-		s = a->slot[at];
-	if (s && (!s->met || (s->dev == st->st_dev && s->ino == st->st_ino))) {
+	if (s && s->number != outdated &&
+	    (!s->met || (s->dev == st->st_dev && s->ino == st->st_ino))) {
 		if (!s->met) {
 			s->met = true;
 			s->dev = st->st_dev;
@@ -323,13 +357,14 @@ static int64_t meet(struct hxfs *fs, struct hxfs_env *e, enum hxs_kind kind,
 int64_t hxfs_registry_meet(struct hxfs *fs, uint32_t env, enum hxs_kind kind,
 			   int64_t seconds, const struct stat *st)
 {
+	uint32_t outdated = find_outdated(fs, env, kind, seconds);
 	struct hxfs_env *e;
 	int64_t r = -ENOENT;
 
 	hxfs_lock(fs);
 	e = hxfs_registry_env(fs, env);
 	if (e)
-		r = meet(fs, e, kind, seconds, st);
+		r = meet(fs, e, kind, seconds, st, outdated);
 	hxfs_unlock(fs);
 	return r;
 }
@@ -337,18 +372,12 @@ int64_t hxfs_registry_meet(struct hxfs *fs, uint32_t env, enum hxs_kind kind,
 bool hxfs_registry_knows(struct hxfs *fs, uint32_t env, enum hxs_kind kind,
 			 int64_t seconds)
 {
-	const struct hxfs_area *a;
 	struct hxfs_env *e;
-	bool known = false;
-	size_t at;
+	bool known;
 
 	hxfs_lock(fs);
 	e = hxfs_registry_env(fs, env);
-	if (e) {
-		a = hxfs_env_area(e, kind);
-		at = hxfs_registry_place(a, seconds);
-		known = at < a->count && a->slot[at]->seconds == seconds;
-	}
+	known = e && find(e, kind, seconds);
 	hxfs_unlock(fs);
 	return known;
 }

@@ -20,8 +20,8 @@ void hxfs_registry_scan_verified(struct hxfs *fs, uint32_t env);
 
 /*
  * The slot of snapshot @seconds of @env, whose directory is @st; a new one if
- * it was not heard of, or is another directory than before. Its number, or
- * -ENOMEM, -ENOSPC.
+ * it was not heard of, is another directory than before, or was written anew
+ * where it lies, which foreign ones can be. Its number, or -ENOMEM, -ENOSPC.
  */
 HXS_MUST_CHECK
 int64_t hxfs_registry_meet(struct hxfs *fs, uint32_t env, enum hxs_kind kind,

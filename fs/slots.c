@@ -130,6 +130,11 @@ static void settle(struct hxfs *fs, struct hxfs_slot *s,
 		atomic_store(&fs->xattr_wanted, true);
 }
 
+bool hxfs_slots_is_shortage(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 /* With fs->lock held; true when the reason is a new one. */
 static bool settle_failed(struct hxfs *fs, struct hxfs_slot *s, int code,
 			  const char *why)
@@ -140,8 +145,9 @@ static bool settle_failed(struct hxfs *fs, struct hxfs_slot *s, int code,
 	s->past->reason = strdup(why); /* NULL when there is no memory */
 	s->past->code = code;
 	s->past->failed_at = hxs_clock_ticks();
-	s->state = s->gone ? HXFS_IDLE : HXFS_FAILED;
-	if (!s->gone)
+	s->state = s->gone || hxfs_slots_is_shortage(code) ? HXFS_IDLE
+							   : HXFS_FAILED;
+	if (s->state == HXFS_FAILED)
 		fs->failed++;
 	return news;
 }
@@ -206,8 +212,15 @@ static int load_locked(struct hxfs *fs, struct hxfs_slot *s,
 /* With fs->lock held. */
 static bool failed_lately(const struct hxfs_slot *s)
 {
-	return s->state == HXFS_FAILED &&
-	       hxs_clock_ticks() - s->past->failed_at < HXFS_RETRY_SECONDS;
+	double wait = HXFS_RETRY_SECONDS;
+
+	if (!s->past || !s->past->code || s->state == HXFS_LOADING)
+		return false;
+	if (hxfs_slots_is_shortage(s->past->code))
+		wait = HXFS_SHORTAGE_SECONDS;
+	else if (s->state != HXFS_FAILED)
+		return false;
+	return hxs_clock_ticks() - s->past->failed_at < wait;
 }
 
 /* With fs->lock held and @s pinned. */

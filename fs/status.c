@@ -287,7 +287,10 @@ static int put_snapshot(struct hxs_json_out *o, struct hxfs *fs,
 	hxs_ref_format(s->kind, env, id, ref);
 	hxs_json_out_object(o, NULL);
 	hxs_json_out_string(o, "snapshot", ref);
-	hxs_json_out_string(o, "state", r == 0 ? "ok" : "damaged");
+	hxs_json_out_string(o, "state",
+			    r == 0			? "ok"
+			    : hxfs_slots_is_shortage(r) ? "unavailable"
+							: "damaged");
 	hxs_json_out_string(o, "reason", r == 0 ? NULL : reason);
 	if (s->past && s->past->proven)
 		put_past(o, s->past);

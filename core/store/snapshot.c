@@ -298,6 +298,20 @@ static void stat_part(const struct stat *from, size_t size, struct stat *st)
 	st->st_ctim = from->st_ctim;
 }
 
+bool hxs_snapshot_is_current(const struct hxs_snapshot *snap)
+{
+	const struct stat *was = &snap->manifest_st;
+	struct stat now;
+
+	if (!snap->foreign)
+		return true;
+	if (fstatat(snap->fd, HXS_MANIFEST_NAME, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT;
+	return now.st_ino == was->st_ino && now.st_size == was->st_size &&
+	       now.st_mtim.tv_sec == was->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+}
+
 int hxs_snapshot_stat(const struct hxs_snapshot *snap, uint32_t n,
 		      struct stat *st)
 {

@@ -52,6 +52,12 @@ const char *hxs_snapshot_name(const struct hxs_snapshot *snap);
 const struct hxs_digest *hxs_snapshot_manifest_digest(
 	const struct hxs_snapshot *snap);
 
+/*
+ * Whether the manifest that a foreign snapshot was read from lies there still,
+ * by inode, size and time. A native one does not change: it is not asked.
+ */
+bool hxs_snapshot_is_current(const struct hxs_snapshot *snap);
+
 /* Memory it holds, in bytes, as a cache should count it. */
 size_t hxs_snapshot_memory(const struct hxs_snapshot *snap);
 

@@ -11,7 +11,10 @@
 #include "fs/slots.h"
 #include "tests/unit/scratch.h"
 
+#include "base/clock.h"
 #include "base/digest.h"
+
+#include <sys/resource.h>
 
 #define A "20260101T000000Z"
 #define B "20260102T000000Z"
@@ -324,6 +327,92 @@ static void test_failures(struct hxfs *fs)
 	       "its slot is stale");
 }
 
+/* @fs has no descriptor left to load slot @number. */
+static int enter_without_descriptors(struct hxfs *fs, uint32_t number,
+				     struct hxs_err *err)
+{
+	struct rlimit old, none;
+	struct hxfs_slot *s;
+	int r;
+
+	if (getrlimit(RLIMIT_NOFILE, &old) < 0)
+		scratch_die("cannot ask for a limit");
+	none = old;
+	none.rlim_cur = 0;
+	if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+		scratch_die("cannot set a limit");
+	r = hxfs_slots_enter(fs, number, HXFS_HASH, &s, err);
+	if (setrlimit(RLIMIT_NOFILE, &old) < 0)
+		scratch_die("cannot put a limit back");
+	return r;
+}
+
+static void test_shortage(struct hxfs *fs)
+{
+	double until = hxs_clock_ticks() + 10;
+	struct hxs_err err = HXS_ERR_INIT;
+	struct hxfs_slot *s;
+	uint32_t number;
+	int r;
+
+	make("backups/dev", C, "three");
+	number = slot_of(fs, "dev/" C);
+	is_int(enter_without_descriptors(fs, number, &err), -EMFILE,
+	       "no descriptor");
+	ok(strstr(err.message, C) && strstr(err.message, strerror(EMFILE)),
+	   "is told of: %s", err.message);
+	is_int(fs->failed, 0, "and is no damage");
+	hxs_err_clear(&err);
+	is_int(hxfs_slots_enter(fs, number, HXFS_NOW, &s, &err), -EMFILE,
+	       "not tried again at once");
+	ok(strstr(err.message, strerror(EMFILE)), "with the same reason");
+	do
+		r = hxfs_slots_enter(fs, number, HXFS_HASH, &s, NULL);
+	while (r == -EMFILE && hxs_clock_ticks() < until);
+	is_int(r, 0, "it is there when descriptors are");
+	if (r == 0)
+		hxfs_slots_leave(fs, s);
+	drop("backups/dev", C);
+	is_int(hxfs_registry_scan_env(fs, 0, NULL), 0, "it goes");
+}
+
+/* Foreign snapshots, written anew where they lie. */
+static void test_written_anew(struct hxfs *fs)
+{
+	uint32_t first, second, third;
+	struct hxfs_slot *s;
+
+	make("backups/dev", C, "three");
+	first = slot_of(fs, "dev/" C "/src/word");
+	make("backups/dev", C, "three and more");
+	second = slot_of(fs, "dev/" C "/src/word");
+	ok(second && second != first, "what is loaded is another slot then");
+	hxfs_slots_sweep(fs);
+	is_int(hxfs_slots_enter(fs, first, HXFS_HASH, &s, NULL), -ESTALE,
+	       "the old one is stale");
+
+	fs->budget = 1;
+	fs->loaded_min = 1;
+	is_int(hxfs_slots_enter(fs, slot_of(fs, "dev/" A), HXFS_HASH, &s, NULL),
+	       0, "another one is entered");
+	ok(fs->slot[second] && fs->slot[second]->state == HXFS_IDLE,
+	   "and it is dropped from memory");
+	hxfs_slots_leave(fs, s);
+	fs->budget = HXFS_BUDGET;
+	fs->loaded_min = HXFS_LOADED_MIN;
+	make("backups/dev", C, "3");
+	is_int(hxfs_slots_enter(fs, second, HXFS_HASH, &s, NULL), -ESTALE,
+	       "what was loaded once is stale too");
+	third = slot_of(fs, "dev/" C "/src/word");
+	ok(third && third != second, "and is another slot");
+	is_int(hxfs_slots_enter(fs, third, HXFS_HASH, &s, NULL), 0,
+	       "which can be entered");
+	hxfs_slots_leave(fs, s);
+	is_int(fs->failed, 0, "nothing is damaged");
+	drop("backups/dev", C);
+	is_int(hxfs_registry_scan_env(fs, 0, NULL), 0, "it goes");
+}
+
 static void test_pinned(struct hxfs *fs)
 {
 	struct hxfs_handle *h;
@@ -413,6 +502,8 @@ int main(void)
 	test_envs(fs);
 	test_budget(fs);
 	test_failures(fs);
+	test_shortage(fs);
+	test_written_anew(fs);
 	test_pinned(fs);
 	test_faults(fs);
 	hxfs_free(fs);
