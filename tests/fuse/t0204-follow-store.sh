@@ -214,6 +214,22 @@ test_expect_success FUSE,USERNS 'without inotify the store is polled' '
 	A=$A D=$D unshare -Urm sh poll.sh
 '
 
+test_expect_success FUSE 'a script writes its backup anew where it lies' '
+	mkdir -p anew && echo first >anew/word && foreign_snapshot dev $D anew &&
+	test_when_finished "rm -r \"$STORE/backups/dev/$D\"" &&
+	mount_store mnt && test_when_finished "umount_store mnt" &&
+	cat mnt/dev/$D/anew/word >got && test_cmp anew/word got &&
+	for text in second third "and more"; do
+		echo "$text" >anew/word && echo "$text" >"anew/$text" &&
+		rm "$STORE/backups/dev/$D/manifest.sha256" &&
+		foreign_snapshot dev $D anew &&
+		test_poll 5 "cmp -s anew/word mnt/dev/$D/anew/word" &&
+		ls anew >want && ls mnt/dev/$D/anew >got && test_cmp want got ||
+			return 1
+	done &&
+	jq -e ".damage.snapshots == 0" mnt/.status
+'
+
 test_expect_success FUSE 'a storm of changes ends in the right listing' '
 	mount_store mnt &&
 	test_when_finished "umount_store mnt" &&
