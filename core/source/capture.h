@@ -30,7 +30,10 @@ struct hxs_capture {
 	struct hxs_index_builder *builder;
 	struct hxs_pool *pool;
 	int dest; /* the staging directory */
-	/* An earlier backup to link unchanged files from; NULL: read all. */
+	/*
+	 * An earlier backup to link unchanged files from; NULL: read all. Set
+	 * only when all sources have been listed.
+	 */
 	const struct hxs_index *prev;
 	int prev_fd;
 	/* Directories no source may hold or reach: the store's own. */

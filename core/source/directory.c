@@ -70,7 +70,6 @@ static int add_top(struct hxs_capture *cap, struct hxs_tree *t,
 	struct hxs_node node;
 	struct hxs_tree_dir *d;
 	struct stat st;
-	int64_t n;
 
 	if (fstat(t->fd, &st) < 0)
 		return hxs_err_errno(err, errno, "cannot look at source '%s'",
@@ -85,8 +84,6 @@ static int add_top(struct hxs_capture *cap, struct hxs_tree *t,
 	d = &t->dirs[0];
 	d->name = name;
 	hxs_tree_from_stat(&d->st, &st);
-	n = cap->prev ? hxs_index_lookup(cap->prev, 0, name, strlen(name)) : -1;
-	d->prev = n < 0 ? HXS_TREE_NONE : (uint32_t)n;
 	hxs_tree_to_node(&d->st, &node);
 	node.name = name;
 	node.name_len = strlen(name);
@@ -132,12 +129,14 @@ static int list(struct hxs_capture *cap, const struct hxs_config_source *src,
 static int copy(struct hxs_capture *cap, void *state,
 		struct hxs_source_totals *totals, struct hxs_err *err)
 {
+	hxs_match(cap, state);
 	return hxs_spread(cap, state, totals, err);
 }
 
 static int survey(struct hxs_capture *cap, void *state,
 		  struct hxs_source_totals *totals, struct hxs_err *err)
 {
+	hxs_match(cap, state);
 	return hxs_survey(cap, state, totals, err);
 }
 

@@ -31,7 +31,7 @@ struct hxs_tree_stat {
 struct hxs_tree_dir {
 	uint32_t parent; /* the top is its own */
 	uint32_t handle; /* in the index builder */
-	uint32_t prev; /* entry of the earlier backup, or NONE */
+	uint32_t prev; /* entry of the earlier backup, or NONE; match.c */
 	uint32_t depth; /* as deep as may be, no path is too long */
 	size_t first, count; /* its items */
 	const char *name; /* in the arena; the source's for the top */
@@ -39,6 +39,7 @@ struct hxs_tree_dir {
 	void *xattrs;
 	uint32_t xattrs_len;
 	bool gone; /* and with it all below */
+	bool beside; /* what lies beside some database here was left out */
 };
 
 enum hxs_tree_state {
@@ -61,7 +62,8 @@ struct hxs_tree_item {
 	 * copy of the inode (spread.c), or NO_ITEM.
 	 */
 	size_t same_as;
-	uint32_t dir, handle, prev;
+	uint32_t dir, handle;
+	uint32_t prev; /* entry of the earlier backup, or NONE; match.c */
 	uint8_t state;
 };
 
@@ -83,6 +85,7 @@ struct hxs_tree {
 	 * a name elsewhere.
 	 */
 	bool has_more;
+	bool matched; /* with the earlier backup */
 	uint64_t links_found, links_wanted; /* names of files with several */
 };
 
@@ -131,6 +134,12 @@ int hxs_walk(struct hxs_capture *cap, struct hxs_tree *t, struct hxs_err *err);
  */
 bool hxs_walk_excludes(const struct hxs_config_source *src, const char *path,
 		       const char *name);
+
+/*
+ * See which files are as they were in the earlier backup, if there is one:
+ * these become SAME (match.c). The second call does nothing.
+ */
+void hxs_match(struct hxs_capture *cap, struct hxs_tree *t);
 
 /*
  * Bring over all that was found (spread.c): directories, then bytes on the

@@ -19,14 +19,6 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-/*
- * A file that changed this shortly before it was captured may have changed
- * again within the same tick of the file system's clock, unseen.
- */
-#define RACY_NS 50000000
-/* Where times have whole (or, as on FAT, even) seconds only. */
-#define RACY_SECONDS 3
-
 struct walk {
 	struct hxs_capture *cap;
 	struct hxs_tree *t;
@@ -36,7 +28,6 @@ struct walk {
 	dev_t dev; /* of the top */
 	struct hxs_inodes inodes; /* those with several names */
 	uint64_t env_files; /* left out */
-	bool beside; /* so was what lies beside some database, here */
 	struct hxs_buf shown, path, xattrs;
 	struct found {
 		char *name;
@@ -151,52 +142,6 @@ static void from_statx(struct stat *st, const struct statx *x)
 	st->st_ctim = stx_time(&x->stx_ctime);
 }
 
-static bool same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-/* Whether @ctime lies safely before @captured. */
-static bool is_settled(struct timespec ctime, struct timespec captured)
-{
-	int64_t sec = (int64_t)captured.tv_sec - ctime.tv_sec;
-
-	if (ctime.tv_nsec == 0)
-		return sec >= RACY_SECONDS;
-	if (sec > 1 || sec < 0)
-		return sec > 1;
-	return sec * 1000000000 + captured.tv_nsec - ctime.tv_nsec >= RACY_NS;
-}
-
-/* Whether file @it is what entry it->prev of the earlier backup was. */
-static bool is_unchanged(const struct hxs_index *prev,
-			 const struct hxs_tree_item *it)
-{
-	struct hxs_node n;
-
-	if (it->prev == HXS_TREE_NONE)
-		return false;
-	hxs_index_get(prev, it->prev, &n);
-	/* The file of a database in WAL mode does not tell of its changes. */
-	if (n.sqlite_wal)
-		return false;
-	return n.mode == it->st.mode && n.size == it->st.size &&
-	       n.ino == it->st.ino && n.uid == it->st.uid &&
-	       n.gid == it->st.gid && same_time(n.mtime, it->st.mtime) &&
-	       same_time(n.ctime, it->st.ctime) &&
-	       is_settled(n.ctime, hxs_index_head(prev)->captured);
-}
-
-/* The entry named @name in the earlier backup's directory @dir, or NONE. */
-static uint32_t find_prev(const struct walk *w, uint32_t dir, const char *name)
-{
-	int64_t n = -1;
-
-	if (w->cap->prev && dir != HXS_TREE_NONE)
-		n = hxs_index_lookup(w->cap->prev, dir, name, strlen(name));
-	return n < 0 ? HXS_TREE_NONE : (uint32_t)n;
-}
-
 /* Attributes of what cannot be opened for reading: a symbolic link. */
 static int link_xattrs(struct walk *w, int dirfd, const char *name)
 {
@@ -252,7 +197,6 @@ static int add_subdir(struct walk *w, size_t parent, const char *name,
 	if (!d->name)
 		return no_memory(w, parent);
 	hxs_tree_from_stat(&d->st, st);
-	d->prev = find_prev(w, t->dirs[parent].prev, name);
 	hxs_buf_truncate(&w->xattrs, 0);
 	r = add_entry(w, t->dirs[parent].handle, d->name, NULL, &d->st,
 		      &d->handle);
@@ -321,20 +265,10 @@ static int add_item(struct walk *w, size_t dir, int dirfd, const char *name,
 			return no_memory(w, dir);
 	}
 	hxs_tree_from_stat(&it->st, st);
-	it->prev = find_prev(w, t->dirs[dir].prev, name);
 	r = add_entry(w, t->dirs[dir].handle, it->name, target, &it->st,
 		      &it->handle);
 	if (r < 0)
 		return hxs_err_prefix(w->err, r, "'%s'", show(w, dir, NULL));
-	/*
-	 * A database in rollback mode is linked as any other file: SQLite's
-	 * copy of one, too, was made while writers were kept out, and the
-	 * times noted are those of then. Not so one that has a -wal.
-	 */
-	if (S_ISREG(st->st_mode) && is_unchanged(w->cap->prev, it) &&
-	    !(w->beside &&
-	      hxs_sqlite_has_wal(dirfd, t->single ? t->live_name : name)))
-		it->state = HXS_TREE_SAME;
 	if (st->st_nlink > 1 && note_names(w, st, (size_t)n) < 0)
 		return no_memory(w, dir);
 	count_item(&t->totals, &it->st);
@@ -384,7 +318,7 @@ static int look(struct walk *w, size_t dir, int dirfd, const char *name,
 	/* No warning: it belongs to the database, whose copy has it all. */
 	if (S_ISREG(x.stx_mode) && !w->t->src->sqlite_raw &&
 	    hxs_sqlite_is_beside(dirfd, name)) {
-		w->beside = true;
+		w->t->dirs[dir].beside = true;
 		w->t->has_more = true;
 		return 0;
 	}
@@ -507,7 +441,6 @@ static int see_dir(struct walk *w, size_t dir)
 		return hxs_err_errno(w->err, -fd, "cannot open '%s'",
 				     show(w, dir, NULL));
 	w->t->dirs[dir].first = w->t->item_count;
-	w->beside = false;
 	r = take_attributes(w, dir, fd);
 	if (r == 0) {
 		forget_found(w);
@@ -568,7 +501,7 @@ static int see_single(struct walk *w)
 	if (r != 0)
 		return r < 0 ? no_memory(w, 0) : 0;
 	r = look(w, 0, w->t->fd, w->t->live_name, &st);
-	w->beside = !w->t->src->sqlite_raw; /* nobody looked */
+	w->t->dirs[0].beside = !w->t->src->sqlite_raw; /* nobody looked */
 	if (r > 0)
 		r = add_item(w, 0, w->t->fd, name, &st);
 	return r;

@@ -189,30 +189,62 @@ static void report(struct hxs_create *c, double since,
 	}
 }
 
-/* Everything up to the rename; NOTHING if there is nothing to keep. */
-static int build(struct hxs_create *c, struct hxs_err *err)
+static int start_workers(struct hxs_create *c, struct hxs_pool **out,
+			 struct hxs_err *err)
 {
-	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
 	unsigned threads =
 		hxs_pool_workers(c->opts->threads, FDS_SPARE, FDS_PER_WORKER);
 	int r;
 
-	hxs_create_open_verified(c);
+	r = hxs_pool_new(threads, 2 * threads, out);
+	if (r == -EAGAIN && threads > 1) /* a limit on processes */
+		r = hxs_pool_new(1, 2, out);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot start workers");
+	c->cap.pool = *out;
+	return 0;
+}
+
+/*
+ * Look at the sources, and meanwhile at the snapshots before: reading the
+ * index of a large one takes as long.
+ */
+static int look(struct hxs_create *c, struct hxs_err *err)
+{
+	int r, before;
+
+	hxs_pool_submit(c->cap.pool, hxs_create_look_back, c);
+	r = list_sources(c, err);
+	hxs_pool_wait(c->cap.pool);
+	if (r != 0)
+		return r;
+	before = hxs_capture_status(&c->cap, err);
+	if (before < 0)
+		return before;
+	if (c->verified) {
+		c->cap.prev = hxs_snapshot_index(c->verified);
+		c->cap.prev_fd = hxs_snapshot_fd(c->verified);
+	}
+	return 0;
+}
+
+/* Everything up to the rename; NOTHING if there is nothing to keep. */
+static int build(struct hxs_create *c, struct hxs_err *err)
+{
+	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
+	int r;
+
 	r = begin(c, err);
 	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_read_before(c, err);
 	if (r == 0)
-		r = list_sources(c, err);
+		r = start_workers(c, &pool, err);
+	if (r == 0)
+		r = look(c, err);
 	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_check_shrink(c, err);
 	if (r != 0)
 		return r;
-	r = hxs_pool_new(threads, 2 * threads, &pool);
-	if (r == -EAGAIN && threads > 1) /* a limit on processes */
-		r = hxs_pool_new(1, 2, &pool);
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot start workers");
-	c->cap.pool = pool;
 	r = copy_sources(c, err);
 	/* Once more: much may have vanished since it was seen. */
 	if (r == 0 && c->kind == HXS_BACKUP)

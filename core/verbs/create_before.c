@@ -11,7 +11,8 @@
 
 #define SHRUNK 10 /* times smaller */
 
-void hxs_create_open_verified(struct hxs_create *c)
+/* The newest verified backup, if it can be linked from. */
+static void open_verified(struct hxs_create *c)
 {
 	HXS_AUTO(snapshot) struct hxs_snapshot *snap = NULL;
 	struct hxs_err err = HXS_ERR_INIT;
@@ -33,8 +34,6 @@ void hxs_create_open_verified(struct hxs_create *c)
 			      hxs_snapshot_manifest_digest(snap)))
 		return;
 	c->verified = HXS_STEAL(snap);
-	c->cap.prev = hxs_snapshot_index(c->verified);
-	c->cap.prev_fd = hxs_snapshot_fd(c->verified);
 }
 
 /* Parse meta.json of backup @id; false if that cannot be done. */
@@ -147,8 +146,7 @@ static int digest_manifest(struct hxs_create *c, const char *id,
 	size_t len;
 	int r;
 
-	r = hxs_store_open_dir(c->store, c->staging.kind, c->opts->env, id,
-			       &dir, NULL);
+	r = hxs_store_open_dir(c->store, c->kind, c->opts->env, id, &dir, NULL);
 	if (r < 0)
 		return r;
 	fd = hxs_io_open_regular(dir, HXS_MANIFEST_NAME, NULL);
@@ -161,13 +159,14 @@ static int digest_manifest(struct hxs_create *c, const char *id,
 	return 0;
 }
 
-int hxs_create_note_previous(struct hxs_create *c, struct hxs_err *err)
+/* Fill meta's previous from the newest snapshot. */
+static int note_previous(struct hxs_create *c, struct hxs_err *err)
 {
 	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
 	size_t i;
 	int r;
 
-	r = hxs_store_ids(c->store, c->staging.kind, c->opts->env, &ids, err);
+	r = hxs_store_ids(c->store, c->kind, c->opts->env, &ids, err);
 	if (r < 0)
 		return r;
 	for (i = ids.count; i-- > 0;) {
@@ -187,4 +186,16 @@ int hxs_create_note_previous(struct hxs_create *c, struct hxs_err *err)
 				 ids.name[i]);
 	}
 	return 0;
+}
+
+void hxs_create_look_back(void *arg)
+{
+	struct hxs_create *c = arg;
+	struct hxs_err err = HXS_ERR_INIT;
+	int r;
+
+	open_verified(c);
+	r = note_previous(c, &err);
+	if (r < 0)
+		hxs_capture_fail(&c->cap, r, &err);
 }

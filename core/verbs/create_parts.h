@@ -67,10 +67,12 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
 /* ---- create_before.c: what went before --------------------------------- */
 
 /*
- * Open the newest verified backup for linking from. None, or one that cannot
- * be had, costs time and nothing else.
+ * Of a struct hxs_create, on a worker: open the newest verified backup for
+ * linking from, as verified (none, or one that cannot be had, costs time and
+ * nothing else), and fill meta's previous from the newest snapshot. What
+ * fails is the capture's failure.
  */
-void hxs_create_open_verified(struct hxs_create *c);
+void hxs_create_look_back(void *create);
 
 /* Fill has_before of every source from the newest backup that can tell. */
 HXS_MUST_CHECK
@@ -79,10 +81,6 @@ int hxs_create_read_before(struct hxs_create *c, struct hxs_err *err);
 /* Refuse a source that is empty or shrank, unless that is allowed. */
 HXS_MUST_CHECK
 int hxs_create_check_shrink(const struct hxs_create *c, struct hxs_err *err);
-
-/* Fill meta's previous from the newest snapshot. */
-HXS_MUST_CHECK
-int hxs_create_note_previous(struct hxs_create *c, struct hxs_err *err);
 
 /* ---- create_write.c: what create itself writes ------------------------- */
 

@@ -159,9 +159,6 @@ static int fill_meta(struct hxs_create *c, struct hxs_err *err)
 	size_t i;
 	int r;
 
-	r = hxs_create_note_previous(c, err);
-	if (r < 0)
-		return r;
 	memcpy(m->env, c->staging.env, sizeof(m->env));
 	memcpy(m->id, c->staging.id, sizeof(m->id));
 	m->kind = c->staging.kind;

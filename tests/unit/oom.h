@@ -10,8 +10,9 @@
  * runs work() again and again, the first, the second, the third allocation
  * failing, until it needs no more: each time it must say -ENOMEM (or have
  * done without, and be right) and give back all it took. The sanitizers bring
- * their own malloc, so with them it runs once. For one thread. Include it in
- * one file of a program.
+ * their own malloc, so with them it runs once. Which allocation of several
+ * threads is the n-th is for chance to say. Include it in one file of a
+ * program.
  */
 #include "tests/lib/tap.h"
 
@@ -35,22 +36,24 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void __libc_free(void *mem);
 
-static long oom_countdown_; /* allocations until one fails; 0: never */
+/* Allocations until one fails; 0 or less: never. All three are atomic. */
+static long oom_countdown_;
 static long oom_held_;
 static bool oom_failed_;
 
 static bool oom_fails_(void)
 {
-	if (oom_countdown_ == 0 || --oom_countdown_ > 0)
+	if (__atomic_load_n(&oom_countdown_, __ATOMIC_RELAXED) <= 0 ||
+	    __atomic_sub_fetch(&oom_countdown_, 1, __ATOMIC_RELAXED) != 0)
 		return false;
 	errno = ENOMEM;
-	oom_failed_ = true;
+	__atomic_store_n(&oom_failed_, true, __ATOMIC_RELAXED);
 	return true;
 }
 
 static void *oom_count_(void *mem)
 {
-	oom_held_ += mem != NULL;
+	(void)__atomic_add_fetch(&oom_held_, mem != NULL, __ATOMIC_RELAXED);
 	return mem;
 }
 
@@ -78,7 +81,7 @@ void *realloc(void *old, size_t size)
 
 void free(void *mem)
 {
-	oom_held_ -= mem != NULL;
+	(void)__atomic_sub_fetch(&oom_held_, mem != NULL, __ATOMIC_RELAXED);
 	__libc_free(mem);
 }
 #endif
