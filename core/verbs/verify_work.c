@@ -105,6 +105,44 @@ static void stop_open(struct hxs_verify_run *run, const struct hxs_buf *path,
 	stop(run, r, &err);
 }
 
+/* Whether the directory that @node lies in is not there either, or is none. */
+static bool is_gone_above(struct hxs_verify_run *run,
+			  const struct hxs_node *node)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int fd = -1;
+
+	if (hxs_index_path(hxs_snapshot_index(run->snap), node->parent, &path) <
+	    0)
+		return false;
+	fd = hxs_io_open_dir(hxs_snapshot_fd(run->snap), hxs_buf_str(&path));
+	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV;
+}
+
+static void check_dir(struct hxs_verify_run *run, const struct hxs_node *node,
+		      const struct hxs_buf *path, int fd)
+{
+	bool missing = fd == -ENOENT;
+
+	if (fd >= 0)
+		return;
+	if (missing || fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV) {
+		/* The uppermost is named, and every file that is listed. */
+		if (!is_gone_above(run, node))
+			fault_of(run, node->number,
+				 missing ? HXS_FAULT_MISSING : HXS_FAULT_TYPE,
+				 missing ? "the directory is missing from the "
+					   "store"
+					 : "something else took the "
+					   "directory's place");
+	} else if (hxs_verify_is_ours(fd)) {
+		stop_open(run, path, fd);
+	} else {
+		fault_of(run, node->number, HXS_FAULT_READ,
+			 "the directory cannot be opened");
+	}
+}
+
 /* A link must lead where the index says, a directory must be one. */
 static void check_other(struct hxs_verify_run *run, const struct hxs_node *node)
 {
@@ -121,17 +159,7 @@ static void check_other(struct hxs_verify_run *run, const struct hxs_node *node)
 	}
 	fd = hxs_io_open_dir(hxs_snapshot_fd(run->snap), hxs_buf_str(&path));
 	if (S_ISDIR(node->mode)) {
-		if (fd == -ENOENT)
-			fault_of(run, node->number, HXS_FAULT_MISSING,
-				 "the directory is missing from the store");
-		else if (fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV)
-			fault_of(run, node->number, HXS_FAULT_TYPE,
-				 "something else took the directory's place");
-		else if (hxs_verify_is_ours(fd))
-			stop_open(run, &path, fd);
-		else if (fd < 0)
-			fault_of(run, node->number, HXS_FAULT_READ,
-				 "the directory cannot be opened");
+		check_dir(run, node, &path, fd);
 		return;
 	}
 	if (fd < 0)

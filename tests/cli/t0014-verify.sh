@@ -90,6 +90,25 @@ test_expect_success 'missing, an empty one too' '
 	test_grep "^missing beta/20260205T152900Z/events/dir/deep: " out
 '
 
+test_expect_success 'of directories that are not there the uppermost is named' '
+	fresh && mkdir -p "$foreign" &&
+	sed "s,  events/dir/deep,  events/no/such/place/deep," \
+		<"$foreign/manifest.sha256" >edited &&
+	mv edited "$foreign/manifest.sha256" && rm -r "$foreign/events/dir" &&
+	test_exit 3 hxsnap -q verify beta/latest >out &&
+	test_grep "^missing beta/20260205T152900Z/events/no: " out &&
+	test_grep "^missing beta/20260205T152900Z/events/no/such/place/deep: " \
+		out && test_line_count 2 out &&
+	fresh && rm -r "$native/events/dir" && : >"$native/events/dir" &&
+	test_exit 3 hxsnap -q verify dev/latest >out &&
+	test_grep "^type dev/$id/events/dir: " out && cat out &&
+	fresh && rm -r "$native/events" &&
+	test_exit 3 hxsnap -q verify dev/latest >out &&
+	test_grep "^missing dev/$id/events: " out &&
+	test_grep ! "^missing dev/$id/events/dir: " out &&
+	test_grep "^missing dev/$id/events/dir/deep: " out
+'
+
 test_expect_success 'extra: a file, at the top, with a strange name' '
 	in_both extra events/new sh -c ": >events/new" &&
 	in_both extra stray sh -c ": >stray" &&
