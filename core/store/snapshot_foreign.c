@@ -27,8 +27,9 @@ struct dir {
 /* An inode with several names that was met before. */
 struct inode {
 	ino_t ino;
+	mode_t mode;
 	uint32_t handle;
-	const struct hxs_digest *digest;
+	struct hxs_digest digest; /* of its content, or a link's target */
 };
 
 struct build {
@@ -135,7 +136,7 @@ static int note_inode(struct build *b, const struct stat *st, uint32_t handle,
 	in = malloc(sizeof(*in));
 	if (!in)
 		return -ENOMEM;
-	*in = (struct inode){ st->st_ino, handle, digest };
+	*in = (struct inode){ st->st_ino, st->st_mode, handle, *digest };
 	found = tsearch(in, &b->inodes, by_ino);
 	if (!found) {
 		free(in);
@@ -144,7 +145,8 @@ static int note_inode(struct build *b, const struct stat *st, uint32_t handle,
 	if (*found == in)
 		return 0;
 	free(in);
-	if (hxs_digest_equal((*found)->digest, digest))
+	if ((*found)->mode == st->st_mode &&
+	    hxs_digest_equal(&(*found)->digest, digest))
 		hxs_index_builder_link(b->builder, handle, (*found)->handle);
 	return 0;
 }
@@ -223,6 +225,29 @@ static int read_xattrs(int fd, struct hxs_buf *out)
 	return 0;
 }
 
+static int add_link(struct build *b, struct hxs_node *node, int fd,
+		    const struct stat *st)
+{
+	struct hxs_digest digest;
+	char target[4096];
+	uint32_t handle;
+	int r;
+
+	r = read_target(fd, target, sizeof(target));
+	if (r < 0)
+		return r;
+	node->target = target;
+	r = hxs_index_builder_add(b->builder, b->at->handle, node, &handle,
+				  b->err);
+	if (r < 0)
+		return r;
+	hxs_digest_of(target, strlen(target), &digest);
+	r = note_inode(b, st, handle, &digest);
+	return r < 0 ? r
+		     : note_place(&b->links, b->at->handle, node->name,
+				  node->name_len, handle);
+}
+
 /* Add what lies at @name in the directory being walked. */
 static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 		     void *ctx)
@@ -233,7 +258,6 @@ static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 	HXS_AUTO_CLOSE int fd = -1;
 	struct hxs_node node = { .name = name, .name_len = strlen(name) };
 	const struct hxs_manifest_line *line;
-	char target[4096];
 	uint32_t handle;
 	struct stat st;
 	int r;
@@ -263,17 +287,8 @@ static int add_entry(const char *name, unsigned char d_type HXS_UNUSED,
 		b->seen[line - hxs_manifest_line(b->manifest, 0)] = 1;
 		return add_file(b, &node, &st, line);
 	}
-	if (S_ISLNK(st.st_mode)) {
-		r = read_target(fd, target, sizeof(target));
-		if (r < 0)
-			return r;
-		node.target = target;
-		r = hxs_index_builder_add(b->builder, b->at->handle, &node,
-					  &handle, b->err);
-		return r < 0 ? r
-			     : note_place(&b->links, b->at->handle, name,
-					  node.name_len, handle);
-	}
+	if (S_ISLNK(st.st_mode))
+		return add_link(b, &node, fd, &st);
 	r = hxs_index_builder_add(b->builder, b->at->handle, &node, &handle,
 				  b->err);
 	if (r == 0)

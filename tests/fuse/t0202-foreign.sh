@@ -22,6 +22,7 @@ test_expect_success 'a tree, copied and summed by a script' '
 	head -c 700000 /dev/urandom >"$EVENTS/big" &&
 	ln "$EVENTS/big" "$EVENTS/sub/again" &&
 	ln -s ../small "$EVENTS/sub/link" &&
+	ln -P "$EVENTS/sub/link" "$EVENTS/twin" &&
 	printf x >"$EVENTS/back\\slash" &&
 	printf y >"$EVENTS/new
 line" &&
