@@ -167,18 +167,22 @@ void hxs_tree_to_node(const struct hxs_tree_stat *st, struct hxs_node *out)
 	};
 }
 
+int hxs_tree_open_path(int fd, const char *path)
+{
+	const int flags = O_RDONLY | O_DIRECTORY;
+	int r = hxs_io_open_beneath(fd, path, flags | O_NOATIME, 0);
+
+	if (r == -EPERM) /* not our directory */
+		r = hxs_io_open_beneath(fd, path, flags, 0);
+	return r;
+}
+
 int hxs_tree_open(const struct hxs_tree *t, size_t dir, int fd,
 		  bool in_snapshot)
 {
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-	const int flags = O_RDONLY | O_DIRECTORY;
 	int r;
 
 	r = hxs_tree_path(t, dir, NULL, in_snapshot, &path);
-	if (r < 0)
-		return r;
-	r = hxs_io_open_beneath(fd, hxs_buf_str(&path), flags | O_NOATIME, 0);
-	if (r == -EPERM) /* not our directory */
-		r = hxs_io_open_beneath(fd, hxs_buf_str(&path), flags, 0);
-	return r;
+	return r < 0 ? r : hxs_tree_open_path(fd, hxs_buf_str(&path));
 }

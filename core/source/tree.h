@@ -121,8 +121,11 @@ void hxs_tree_to_node(const struct hxs_tree_stat *st, struct hxs_node *out);
 int hxs_tree_open(const struct hxs_tree *t, size_t dir, int fd,
 		  bool in_snapshot);
 
+/* The same for the directory with this path below @fd. */
+int hxs_tree_open_path(int fd, const char *path);
+
 /*
- * Find everything below @t->fd (walk.c). Entries go into the builder, the
+ * Find everything below @t->fd (walk.c), on the capture's pool. Entries go into the builder, the
  * handle of the source's own directory being dirs[0].handle.
  */
 HXS_MUST_CHECK
