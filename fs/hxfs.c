@@ -4,11 +4,13 @@
 #include "base/pool.h"
 #include "fs/ahead.h"
 #include "fs/attributes.h"
+#include "fs/control.h"
 #include "fs/faults.h"
 #include "fs/files.h"
 #include "fs/notes.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
+#include "store/audit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,6 +41,51 @@ static size_t raise_limits(void)
 	return lim.rlim_cur > 8 ? lim.rlim_cur / 4 : 2;
 }
 
+static void record_recovery(struct hxfs *fs, int r, const struct hxs_err *why)
+{
+	const struct hxs_audit a = {
+		.act = "recover",
+		.from = "mount",
+		.uid = fs->uid,
+		.pid = getpid(),
+		.status = r,
+		.message = r < 0 ? why->message : NULL,
+	};
+	struct hxs_err err = HXS_ERR_INIT;
+
+	if (hxs_audit_append(fs->store, &a, &err) < 0)
+		hxs_log_warn("%s", err.message);
+}
+
+/*
+ * Before anything is shown. Who may only read the store mounts it all the
+ * same: what was interrupted waits for who may write.
+ */
+static void recover(struct hxfs *fs)
+{
+	struct hxs_recover_report *r = &fs->recovery;
+	struct hxs_err err = HXS_ERR_INIT;
+	int status;
+
+	if (!hxs_recover_needed(fs->store))
+		return;
+	status = hxs_recover(fs->store, NULL, r, &err);
+	if (status < 0) {
+		hxs_log_warn("%s", err.message);
+		fs->recovery_error = strdup(err.message); /* or it is lost */
+	}
+	if (status < 0 || r->finished || r->undone || r->removed)
+		record_recovery(fs, status, &err);
+	if (r->busy)
+		hxs_log_warn("%u operations are under way elsewhere", r->busy);
+	if (r->finished || r->undone)
+		hxs_log_warn("interrupted restores: %u finished, %u undone",
+			     r->finished, r->undone);
+	if (r->removed)
+		hxs_log_info("removed what %u unfinished operations left",
+			     r->removed);
+}
+
 static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 {
 	struct hxs_err scan = HXS_ERR_INIT;
@@ -60,8 +107,11 @@ static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 		r = hxfs_faults_new(&fs->faults);
 	if (r == 0)
 		r = hxfs_ahead_new(fs, &fs->ahead);
+	if (r == 0 && !fs->opt->nocontrol && !fs->opt->read_only)
+		r = hxfs_control_new(fs, &fs->control);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot prepare the mount");
+	recover(fs);
 	/* What cannot be listed now may be later: it hides nothing else. */
 	r = hxfs_registry_scan(fs, &scan);
 	if (r == -ENOMEM)
@@ -102,6 +152,7 @@ void hxfs_free(struct hxfs *fs)
 	hxs_pool_free(fs->pool); /* first: it feeds the other */
 	hxs_pool_free(fs->hash_pool);
 	hxfs_ahead_free(fs->ahead);
+	hxfs_control_free(fs->control);
 	hxfs_files_close_all(fs);
 	hxfs_files_free(fs->files);
 	hxfs_texts_free(fs->texts);
@@ -110,6 +161,7 @@ void hxfs_free(struct hxfs *fs)
 	hxfs_faults_free(fs->faults);
 	hxfs_notes_free(fs->notes);
 	free(fs->mountpoint);
+	free(fs->recovery_error);
 	(void)pthread_cond_destroy(&fs->settled);
 	(void)pthread_mutex_destroy(&fs->lock);
 	(void)pthread_mutex_destroy(&fs->scan_lock);

@@ -15,6 +15,7 @@
 #include "store/content.h"
 #include "store/snapshot.h"
 #include "store/store.h"
+#include "verbs/recover.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -90,6 +91,7 @@ struct hxfs_counters {
 };
 
 struct hxfs_ahead;
+struct hxfs_control;
 struct hxfs_faults;
 struct hxfs_files;
 struct hxfs_handle;
@@ -106,6 +108,8 @@ struct hxfs {
 	gid_t gid;
 	bool xattr; /* extended attributes are answered */
 	bool no_open; /* the kernel opens files without asking */
+	struct hxs_recover_report recovery; /* at the start */
+	char *recovery_error; /* why it failed, or NULL */
 	atomic_bool xattr_wanted; /* a snapshot has some, @xattr or not */
 
 	pthread_mutex_t scan_lock;
@@ -127,6 +131,7 @@ struct hxfs {
 	size_t budget, loaded_min, loaded_max;
 	struct hxfs_counters counters;
 	struct hxfs_ahead *ahead;
+	struct hxfs_control *control; /* NULL: there are no control files */
 	struct hxfs_faults *faults;
 	struct hxfs_notes *notes;
 	struct hxfs_files *files; /* @no_open */
@@ -140,7 +145,8 @@ struct hxfs {
 #define HXFS_LOADED_MIN 2u
 
 /*
- * Take the store (borrowed) and @opt (borrowed), read what is in it.
+ * Take the store (borrowed) and @opt (borrowed), finish or undo what a crash
+ * left in it (failing to is told, and shown in .status), read what is in it.
  * Everything else in *@out is ready for use but for the pool and files,
  * texts, no_open.
  */

@@ -20,7 +20,8 @@ enum {
 
 /* In the root. */
 enum {
-	AT_STATUS = AT_FIRST,
+	AT_CONTROL = AT_FIRST,
+	AT_STATUS,
 	AT_METRICS,
 	AT_ENVS,
 };
@@ -80,6 +81,9 @@ static void list_root(struct listing *l, uint64_t from)
 
 	emit_dots(l, from, HXFS_ROOT, HXFS_ROOT);
 	/* Their attributes are asked for when they are looked up. */
+	if (from <= AT_CONTROL && l->fs->control)
+		emit(l, ".control", HXFS_ROOT_CONTROL, S_IFREG, AT_STATUS,
+		     NULL);
 	if (from <= AT_STATUS)
 		emit(l, ".status", HXFS_ROOT_STATUS, S_IFREG, AT_METRICS, NULL);
 	if (from <= AT_METRICS)

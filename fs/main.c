@@ -81,17 +81,32 @@ static int status_of(int r)
 				 : HXFS_EXIT_SYSTEM;
 }
 
-static int check_config(struct hxfs_options *o, struct hxs_err *err)
+/*
+ * Where the configuration will be looked for, whenever a command wants it: as
+ * seen from here, since the daemon leaves this directory. Links in the path
+ * are not resolved: what they lead to may change.
+ */
+static int find_config(struct hxfs_options *o, struct hxs_err *err)
 {
+	const char *named = getenv("HXSNAP_CONFIG");
 	char *full;
 
-	if (!o->config)
-		return 0;
-	full = realpath(o->config, NULL); /* the daemon leaves this directory */
-	if (!full)
+	if (o->config && access(o->config, F_OK) < 0)
 		return hxs_err_errno(err, errno,
 				     "cannot find configuration '%s'",
 				     o->config);
+	o->start = getcwd(NULL, 0);
+	if (!o->start) /* removed, or hidden from us: then nothing is in it */
+		o->start = strdup("/");
+	if (o->config)
+		named = o->config;
+	if (!o->start)
+		return hxs_err_errno(err, ENOMEM, "cannot begin");
+	if (!named || named[0] == '\0')
+		return 0;
+	if (asprintf(&full, "%s%s%s", named[0] == '/' ? "" : o->start,
+		     named[0] == '/' ? "" : "/", named) < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot begin");
 	free(o->config);
 	o->config = full;
 	return 0;
@@ -137,7 +152,7 @@ static int run(struct hxfs_options *opt)
 	/* A daemon must not keep its starter's locks and pipes for years. */
 	if (!opt->foreground)
 		(void)close_range(STDERR_FILENO + 1, ~0u, 0); /* may lack */
-	r = check_config(opt, &err);
+	r = find_config(opt, &err);
 	if (r == 0)
 		r = hxs_store_open(opt->store, &store, &err);
 	if (r == 0)

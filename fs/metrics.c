@@ -1,5 +1,6 @@
 #include "fs/metrics.h"
 
+#include "fs/control.h"
 #include "fs/faults.h"
 
 #include <inttypes.h>
@@ -125,6 +126,31 @@ static void put_counters(struct hxfs *fs, struct hxs_buf *b)
 	    "Snapshots dropped from memory.", atomic_load(&c->evictions));
 }
 
+/* What there is none of is 0. */
+static void put_control(struct hxfs *fs, struct hxs_buf *b)
+{
+	struct hxfs_operation op = { .seconds = 0 };
+	bool busy = hxfs_control_now(fs->control, &op);
+	uint64_t commands, failures;
+
+	hxfs_control_counts(fs->control, &commands, &failures);
+	one(b, "commands_total", "counter",
+	    "Commands given through .control that have ended.", commands);
+	one(b, "commands_failed_total", "counter",
+	    "Those of them that failed or were refused.", failures);
+	one(b, "operation_running", "gauge", "Whether a command is under way.",
+	    busy);
+	one(b, "operation_seconds", "gauge", "For how long.",
+	    (uint64_t)op.seconds);
+	one(b, "operation_files", "gauge", "Files it is done with.",
+	    op.progress.files);
+	one(b, "operation_bytes", "gauge", "Bytes it is done with.",
+	    op.progress.bytes);
+	one(b, "operation_expected_bytes", "gauge",
+	    "Bytes in all, 0 while that is not known.",
+	    op.progress.bytes_total);
+}
+
 void hxfs_metrics_put(struct hxfs *fs, struct hxs_buf *b)
 {
 	head(b, "info", "gauge", "What is mounted.");
@@ -147,4 +173,5 @@ void hxfs_metrics_put(struct hxfs *fs, struct hxs_buf *b)
 	put_damage(fs, b);
 	hxfs_unlock(fs);
 	put_counters(fs, b);
+	put_control(fs, b);
 }

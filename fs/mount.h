@@ -23,6 +23,7 @@ struct hxfs_mount {
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */
 	struct hxfs_watch *watch;
+	pthread_mutex_t tell_lock; /* held while the kernel is told */
 	pthread_mutex_t calls_lock;
 	struct hxfs_call *calls; /* on workers; guarded by calls_lock */
 	pthread_rwlock_t answering; /* held for reading while a worker does */

@@ -1,6 +1,7 @@
 /* From a name in a directory to the node it means. */
 #include "base/path.h"
 #include "format/manifest.h"
+#include "fs/control.h"
 #include "fs/files.h"
 #include "fs/nodes.h"
 #include "fs/notes.h"
@@ -13,6 +14,7 @@
 
 #define STATUS_NAME ".status"
 #define METRICS_NAME ".metrics"
+#define CONTROL_NAME ".control"
 
 struct request {
 	struct hxfs *fs;
@@ -47,6 +49,25 @@ static int found_text(const struct request *q, uint64_t ino,
 	}
 	out->ino = ino;
 	hxfs_stat_text(q->fs, ino, 0, &out->st);
+	return 0;
+}
+
+/* Whether @q is for a control file, in a mount that has some. */
+static bool is_control(const struct request *q)
+{
+	return q->fs->control && strcmp(q->name, CONTROL_NAME) == 0;
+}
+
+static int found_control(const struct request *q, enum hxfs_kind of,
+			 uint32_t which, struct hxfs_found *out)
+{
+	struct hxfs_node node;
+
+	out->fleeting = true;
+	out->lasting = false;
+	out->ino = hxfs_control_number(q->fs->control, of, which);
+	hxfs_number_decode(out->ino, &node);
+	hxfs_stat_control(q->fs, &node, &out->st);
 	return 0;
 }
 
@@ -105,6 +126,8 @@ static int in_root(const struct request *q, struct hxfs_found *out)
 		return found_text(q, HXFS_ROOT_STATUS, out);
 	if (strcmp(q->name, METRICS_NAME) == 0)
 		return found_text(q, HXFS_ROOT_METRICS, out);
+	if (is_control(q))
+		return found_control(q, HXFS_IS_ROOT, 0, out);
 	if (!hxs_path_is_name(q->name))
 		return -ENOENT;
 	hxfs_lock(q->fs);
@@ -143,6 +166,8 @@ static int in_env(const struct request *q, uint32_t env, struct hxfs_found *out)
 	if (strcmp(q->name, STATUS_NAME) == 0)
 		return found_text(q, hxfs_number_env(env, HXFS_IS_ENV_STATUS),
 				  out);
+	if (is_control(q))
+		return found_control(q, HXFS_IS_ENV, env, out);
 	if (strcmp(q->name, ".rollbacks") == 0) {
 		out->ino = hxfs_number_env(env, HXFS_IS_ROLLBACKS);
 		r = hxfs_stat_env(q->fs, env, true, &out->st);
@@ -192,7 +217,9 @@ static int in_index(const struct request *q, const struct hxfs_slot *s,
 static int in_snapshot(const struct request *q, const struct hxfs_node *dir,
 		       struct hxfs_found *out)
 {
-	bool status = dir->n == 0 && strcmp(q->name, STATUS_NAME) == 0;
+	bool control = dir->n == 0 && is_control(q);
+	bool ours =
+		control || (dir->n == 0 && strcmp(q->name, STATUS_NAME) == 0);
 	struct hxfs_slot *s;
 	int r;
 
@@ -200,11 +227,13 @@ static int in_snapshot(const struct request *q, const struct hxfs_node *dir,
 	if (r == 0) {
 		r = in_index(q, s, dir->n, out);
 		hxfs_slots_leave(q->fs, s);
-		if (!status || r != -ENOENT)
+		if (!ours || r != -ENOENT)
 			return r;
-	} else if (!status || r == -EAGAIN || r == -ESTALE) {
+	} else if (!ours || r == -EAGAIN || r == -ESTALE) {
 		return r;
 	}
+	if (control)
+		return found_control(q, HXFS_IS_SNAPSHOT, dir->slot, out);
 	out->lasting = false;
 	return found_text(q, hxfs_number_entry(dir->slot, HXFS_N_STATUS), out);
 }

@@ -18,7 +18,7 @@ struct hxfs_found {
 	uint64_t ino;
 	struct stat st;
 	bool lasting; /* inside a snapshot: true as long as the mount lives */
-	bool fleeting; /* true only now: a text */
+	bool fleeting; /* true only now: a text, a control file */
 };
 
 /*
@@ -70,9 +70,11 @@ HXS_MUST_CHECK
 int hxfs_stat_snapshot(struct hxfs *fs, uint32_t env, enum hxs_kind kind,
 		       int64_t seconds, struct stat *st);
 
-/* Attributes that all texts share. */
+/* Attributes that all texts share; those of a control file. */
 void hxfs_stat_text(struct hxfs *fs, uint64_t ino, uint64_t size,
 		    struct stat *st);
+void hxfs_stat_control(struct hxfs *fs, const struct hxfs_node *node,
+		       struct stat *st);
 void hxfs_stat_link(struct hxfs *fs, uint64_t ino, int64_t seconds,
 		    struct stat *st);
 HXS_MUST_CHECK

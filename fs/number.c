@@ -1,9 +1,12 @@
 #include "fs/number.h"
 
+#include "base/cleanup.h"
+
 #define CLASS_SHIFT 60
 #define CLASS_ENTRY 0u
 #define CLASS_LINK 1u
 #define CLASS_TEXT 2u
+#define CLASS_CONTROL 3u
 
 #define WHICH_SHIFT 58
 #define ENV_SHIFT 39
@@ -15,6 +18,16 @@
 #define ENV_SELF 0u
 #define ENV_STATUS 1u
 #define ENV_ROLLBACKS 2u
+#define ENV_CONTROL 3u /* in attributes alone */
+
+/* Of a .control. */
+#define OF_SHIFT 58
+#define OF_WHICH_SHIFT 30
+#define OF_WHICH_MASK ((1u << 28) - 1)
+#define OF_SERIAL_MASK ((1u << OF_WHICH_SHIFT) - 1)
+
+static const enum hxfs_kind control_of[] = { HXFS_IS_ROOT, HXFS_IS_ENV,
+					     HXFS_IS_SNAPSHOT };
 
 static void decode_fixed(uint32_t n, struct hxfs_node *out)
 {
@@ -66,6 +79,22 @@ static void decode_entry(uint64_t rest, struct hxfs_node *out)
 		out->kind = HXFS_IS_ENTRY;
 }
 
+static void decode_control(uint64_t rest, struct hxfs_node *out)
+{
+	uint32_t which = (uint32_t)(rest >> OF_WHICH_SHIFT) & OF_WHICH_MASK;
+	size_t of = (size_t)(rest >> OF_SHIFT);
+
+	if (of >= HXS_ARRAY_LEN(control_of))
+		return;
+	out->kind = HXFS_IS_CONTROL;
+	out->of = control_of[of];
+	out->serial = rest & OF_SERIAL_MASK;
+	if (out->of == HXFS_IS_ENV)
+		out->env = which;
+	else if (out->of == HXFS_IS_SNAPSHOT)
+		out->slot = which;
+}
+
 void hxfs_number_decode(uint64_t ino, struct hxfs_node *out)
 {
 	uint64_t rest = ino & ((UINT64_C(1) << CLASS_SHIFT) - 1);
@@ -89,6 +118,9 @@ void hxfs_number_decode(uint64_t ino, struct hxfs_node *out)
 		out->kind = HXFS_IS_TEXT;
 		out->serial = rest;
 		break;
+	case CLASS_CONTROL:
+		decode_control(rest, out);
+		break;
 	default:
 		break;
 	}
@@ -98,6 +130,7 @@ uint64_t hxfs_number_env(uint32_t env, enum hxfs_kind kind)
 {
 	uint32_t own = kind == HXFS_IS_ENV_STATUS  ? ENV_STATUS
 		       : kind == HXFS_IS_ROLLBACKS ? ENV_ROLLBACKS
+		       : kind == HXFS_IS_CONTROL   ? ENV_CONTROL
 						   : ENV_SELF;
 
 	return FIRST_ENV + (uint64_t)env * HXFS_ENV_STRIDE + own;
@@ -114,4 +147,22 @@ uint64_t hxfs_number_text(uint64_t serial)
 {
 	return (uint64_t)CLASS_TEXT << CLASS_SHIFT |
 	       (serial & ((UINT64_C(1) << CLASS_SHIFT) - 1));
+}
+
+uint64_t hxfs_number_control(enum hxfs_kind of, uint32_t which, uint32_t serial)
+{
+	uint64_t i = of == HXFS_IS_SNAPSHOT ? 2 : of == HXFS_IS_ENV ? 1 : 0;
+
+	return (uint64_t)CLASS_CONTROL << CLASS_SHIFT | i << OF_SHIFT |
+	       (uint64_t)(which & OF_WHICH_MASK) << OF_WHICH_SHIFT |
+	       (serial & OF_SERIAL_MASK);
+}
+
+uint64_t hxfs_number_control_file(const struct hxfs_node *control)
+{
+	if (control->of == HXFS_IS_SNAPSHOT)
+		return hxfs_number_entry(control->slot, HXFS_N_CONTROL);
+	if (control->of == HXFS_IS_ENV)
+		return hxfs_number_env(control->env, HXFS_IS_CONTROL);
+	return HXFS_ROOT_CONTROL;
 }

@@ -11,16 +11,24 @@
  *	bits 60-61	bits below
  *	0	slot << 32 | n	slot 0: the fixed space (n: see below);
  *				else one snapshot, n an entry's number,
- *				HXS_ENTRY_INDEX, _MANIFEST or HXFS_N_STATUS
+ *				HXS_ENTRY_INDEX, _MANIFEST or HXFS_N_STATUS;
+ *				HXFS_N_CONTROL stands in attributes alone
  *	1	which << 58 | env << 39 | seconds since year 1
  *				a symbolic link "latest", whose target lies in
  *				its number: when it moves it is another node,
  *				and no cache can hold the old target for it
  *	2	serial		one text of .status or .metrics as it was
  *				when asked for (mounts without open)
+ *	3	of << 58 | which << 30 | serial
+ *				a .control: of the root, of environment
+ *				which, of the snapshot in slot which
  *
- * The fixed space: 1 root, 2 .status, 3 .metrics, 4 kept for .control; from
- * 16 on, HXFS_ENV_STRIDE numbers for each environment.
+ * The fixed space: 1 root, 2 .status, 3 .metrics, 4 .control in attributes;
+ * from 16 on, HXFS_ENV_STRIDE numbers for each environment.
+ *
+ * Each lookup of a .control gives another number: the kernel lets one writer
+ * at a time at a node, and who wants to cancel a command must not wait until
+ * it has ended. Its attributes have one number, as it is one file.
  *
  * Knows nothing of FUSE.
  */
@@ -29,7 +37,7 @@
 
 #define HXFS_ROOT 1u
 #define HXFS_N_STATUS 0xfffffff2u /* of a snapshot */
-#define HXFS_N_CONTROL 0xfffffff3u /* kept for .control */
+#define HXFS_N_CONTROL 0xfffffff3u
 
 #define HXFS_SLOT_MAX ((1u << 28) - 1)
 #define HXFS_ENV_STRIDE 16u
@@ -48,6 +56,7 @@ enum hxfs_kind {
 	HXFS_IS_SNAPSHOT_STATUS,
 	HXFS_IS_ENTRY, /* anything else inside a snapshot */
 	HXFS_IS_TEXT,
+	HXFS_IS_CONTROL,
 };
 
 enum hxfs_link {
@@ -58,8 +67,9 @@ enum hxfs_link {
 
 struct hxfs_node {
 	enum hxfs_kind kind;
-	uint32_t env; /* ENV, ENV_STATUS, ROLLBACKS, LINK */
-	uint32_t slot, n; /* SNAPSHOT, SNAPSHOT_STATUS, ENTRY */
+	enum hxfs_kind of; /* CONTROL: ROOT, ENV, SNAPSHOT */
+	uint32_t env; /* ENV, ENV_STATUS, ROLLBACKS, LINK; CONTROL of ENV */
+	uint32_t slot, n; /* SNAPSHOT (CONTROL of), SNAPSHOT_STATUS, ENTRY */
 	enum hxfs_link link;
 	int64_t seconds; /* LINK: the target's id */
 	uint64_t serial; /* TEXT */
@@ -68,10 +78,20 @@ struct hxfs_node {
 /* NOTHING for a number that was never given out by these functions. */
 void hxfs_number_decode(uint64_t ino, struct hxfs_node *out);
 
-/* The fixed nodes of environment @env: ENV, ENV_STATUS, ROLLBACKS. */
+/* The fixed nodes of environment @env: ENV, ENV_STATUS, ROLLBACKS, CONTROL. */
 uint64_t hxfs_number_env(uint32_t env, enum hxfs_kind kind);
 uint64_t hxfs_number_link(uint32_t env, enum hxfs_link link, int64_t seconds);
 uint64_t hxfs_number_text(uint64_t serial);
+
+/*
+ * The .control of @of: the root, environment @which, the snapshot in slot
+ * @which. Serials may come again when 2^30 others were given.
+ */
+uint64_t hxfs_number_control(enum hxfs_kind of, uint32_t which,
+			     uint32_t serial);
+
+/* What stands in its attributes, whatever its serial. */
+uint64_t hxfs_number_control_file(const struct hxfs_node *control);
 
 static inline uint64_t hxfs_number_entry(uint32_t slot, uint32_t n)
 {
@@ -80,5 +100,6 @@ static inline uint64_t hxfs_number_entry(uint32_t slot, uint32_t n)
 
 #define HXFS_ROOT_STATUS 2u
 #define HXFS_ROOT_METRICS 3u
+#define HXFS_ROOT_CONTROL 4u
 
 #endif

@@ -2,6 +2,7 @@
 #include "fs/files.h"
 #include "fs/mount.h"
 #include "fs/nodes.h"
+#include "fs/ops_control.h"
 #include "fs/slots.h"
 #include "fs/status.h"
 
@@ -78,6 +79,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct hxfs_call c;
 
+	if (hxfs_is_control(ino)) {
+		hxfs_control_op_open(req, ino, fi);
+		return;
+	}
 	hxfs_call_init(&c, req, ino, run_open);
 	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC)) {
 		(void)fuse_reply_err(req, EROFS);
@@ -94,11 +99,15 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	hxfs_call_start(&c);
 }
 
-static void op_release(fuse_req_t req, fuse_ino_t ino HXS_UNUSED,
+static void op_release(fuse_req_t req, fuse_ino_t ino,
 		       struct fuse_file_info *fi)
 {
 	struct hxfs_mount *m = fuse_req_userdata(req);
 
+	if (hxfs_is_control(ino)) {
+		hxfs_control_op_release(req, fi);
+		return;
+	}
 	if (!m->fs->no_open)
 		hxfs_files_close(m->fs,
 				 (struct hxfs_handle *)(uintptr_t)fi->fh);
@@ -159,6 +168,10 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct hxfs_call c;
 
+	if (hxfs_is_control(ino)) {
+		hxfs_control_op_read(req, size, off, fi);
+		return;
+	}
 	hxfs_call_init(&c, req, ino, run_read);
 	c.size = size;
 	c.off = (uint64_t)off;

@@ -90,6 +90,7 @@ static double attr_timeout(uint64_t ino)
 	case HXFS_IS_METRICS:
 	case HXFS_IS_ENV_STATUS:
 	case HXFS_IS_SNAPSHOT_STATUS:
+	case HXFS_IS_CONTROL:
 		return 0;
 	default:
 		return HXFS_SOON;

@@ -1,5 +1,6 @@
-/* Every request that would change something. */
+/* Every request that would change something: only control files take some. */
 #include "fs/mount.h"
+#include "fs/ops_control.h"
 
 #include <errno.h>
 
@@ -8,11 +9,13 @@ static void refuse(fuse_req_t req)
 	(void)fuse_reply_err(req, EROFS);
 }
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino HXS_UNUSED,
-		       struct stat *attr HXS_UNUSED, int to_set HXS_UNUSED,
-		       struct fuse_file_info *fi HXS_UNUSED)
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
+		       int to_set, struct fuse_file_info *fi HXS_UNUSED)
 {
-	refuse(req);
+	if (hxfs_is_control(ino))
+		hxfs_control_op_setattr(req, ino, attr, to_set);
+	else
+		refuse(req);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent HXS_UNUSED,
@@ -65,11 +68,15 @@ static void op_create(fuse_req_t req, fuse_ino_t parent HXS_UNUSED,
 	refuse(req);
 }
 
-static void op_write(fuse_req_t req, fuse_ino_t ino HXS_UNUSED,
-		     const char *buf HXS_UNUSED, size_t size HXS_UNUSED,
-		     off_t off HXS_UNUSED, struct fuse_file_info *fi HXS_UNUSED)
+/* Where in it a control file is written to means nothing. */
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
+		     size_t size, off_t off HXS_UNUSED,
+		     struct fuse_file_info *fi)
 {
-	refuse(req);
+	if (hxfs_is_control(ino))
+		hxfs_control_op_write(req, ino, buf, size, fi);
+	else
+		refuse(req);
 }
 
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino HXS_UNUSED,

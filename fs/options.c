@@ -254,5 +254,6 @@ void hxfs_options_release(struct hxfs_options *o)
 	free(o->store);
 	free(o->mountpoint);
 	free(o->config);
+	free(o->start);
 	*o = (struct hxfs_options){ .xattr = HXFS_XATTR_AUTO };
 }

@@ -12,6 +12,11 @@ enum hxfs_xattr { HXFS_XATTR_AUTO, HXFS_XATTR_ON, HXFS_XATTR_OFF };
 struct hxfs_options {
 	char *store, *mountpoint; /* as given */
 	char *config; /* or NULL */
+	/*
+	 * Where to look for one otherwise: the directory that the program
+	 * was started in. For who fills it in, the parser does not.
+	 */
+	char *start;
 	enum hxfs_xattr xattr;
 	gid_t control_gid;
 	bool has_control_gid;

@@ -1,10 +1,12 @@
 /* The session: from mounting to unmounting. */
 #include "base/log.h"
 #include "base/pool.h"
+#include "fs/control.h"
 #include "fs/files.h"
 #include "fs/mount.h"
 #include "fs/mountinfo.h"
 #include "fs/notes.h"
+#include "fs/tell.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -107,9 +109,10 @@ static void *run_signals(void *arg)
 		return NULL;
 	hxs_log_info("unmounting '%s' (%s)", m->fs->mountpoint, strsignal(sig));
 	/*
-	 * The watching thread ends first: while it tells the kernel something
-	 * it may wait for a request, and requests are still answered now.
+	 * These threads end first: while they tell the kernel something they
+	 * may wait for a request, and requests are still answered now.
 	 */
+	hxfs_control_stop(m->fs->control);
 	hxfs_watch_stop(HXS_STEAL(m->watch));
 	end_loop(m);
 	return NULL;
@@ -258,13 +261,22 @@ static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 	return 0;
 }
 
+static void tell(void *ctx)
+{
+	hxfs_tell_notes(ctx);
+}
+
 /* The mount is there: serve until it ends. */
 static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 {
+	struct hxfs_control *control = m->fs->control;
 	pthread_t signals;
-	int r;
+	int r = 0;
 
-	r = hxfs_watch_start(m, &m->watch);
+	if (control)
+		r = hxfs_control_start(control, tell, m);
+	if (r == 0)
+		r = hxfs_watch_start(m, &m->watch);
 	if (r == 0) {
 		r = -pthread_create(&signals, NULL, run_signals, m);
 		if (r < 0)
@@ -276,7 +288,8 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 	atomic_store(&m->ended, true);
 	(void)pthread_kill(signals, QUIT_SIGNAL); /* or it has ended already */
 	(void)pthread_join(signals, NULL);
-	/* When it was unmounted nobody has stopped it yet. */
+	/* When it was unmounted nobody has stopped them yet. */
+	hxfs_control_stop(control);
 	hxfs_watch_stop(HXS_STEAL(m->watch));
 	if (r < 0)
 		return hxs_err_errno(err, -r, "the mount ended");
@@ -310,7 +323,8 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	struct hxfs_mounted own = { 0 };
 	int r;
 
-	/* Without attributes these two cannot fail. */
+	/* Without attributes these three cannot fail. */
+	(void)pthread_mutex_init(&m.tell_lock, NULL);
 	(void)pthread_mutex_init(&m.calls_lock, NULL);
 	(void)pthread_rwlock_init(&m.answering, NULL);
 	fuse_set_log_func(log_fuse);
@@ -335,10 +349,12 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	hxfs_call_abandon_all(&m);
 	unmount_own(&m, &own);
 	start_patience();
+	hxfs_control_end(fs->control);
 	hxs_pool_free(HXS_STEAL(fs->pool)); /* first: it feeds the other */
 	hxs_pool_free(HXS_STEAL(fs->hash_pool));
 	fuse_session_destroy(m.se);
 	(void)pthread_rwlock_destroy(&m.answering);
 	(void)pthread_mutex_destroy(&m.calls_lock);
+	(void)pthread_mutex_destroy(&m.tell_lock);
 	return r;
 }

@@ -131,6 +131,21 @@ void hxfs_stat_text(struct hxfs *fs, uint64_t ino, uint64_t size,
 	};
 }
 
+/*
+ * The kernel checks who may open it, by these; who writes is checked again.
+ * Reading is for the same people, as a reply may name paths.
+ */
+void hxfs_stat_control(struct hxfs *fs, const struct hxfs_node *node,
+		       struct stat *st)
+{
+	hxfs_stat_text(fs, hxfs_number_control_file(node), 0, st);
+	st->st_mode = S_IFREG | 0600;
+	if (fs->opt->has_control_gid) {
+		st->st_mode |= 0060;
+		st->st_gid = fs->opt->control_gid;
+	}
+}
+
 void hxfs_stat_link(struct hxfs *fs, uint64_t ino, int64_t seconds,
 		    struct stat *st)
 {
@@ -257,6 +272,9 @@ int hxfs_stat(struct hxfs *fs, uint64_t ino, enum hxfs_patience patience,
 		if (size < 0)
 			return (int)size;
 		hxfs_stat_text(fs, ino, (uint64_t)size, st);
+		return 0;
+	case HXFS_IS_CONTROL:
+		hxfs_stat_control(fs, &node, st);
 		return 0;
 	case HXFS_IS_LINK:
 		hxfs_stat_link(fs, ino, node.seconds, st);

@@ -5,6 +5,7 @@
 #include "fs/metrics.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
+#include "fs/status_parts.h"
 #include "store/result.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 /* ---- pieces -------------------------------------------------------------- */
 
-static void put_time(struct hxs_json_out *o, const char *key, int64_t sec)
+void hxfs_status_time(struct hxs_json_out *o, const char *key, int64_t sec)
 {
 	char text[HXS_RFC3339_LEN + 1];
 
@@ -64,7 +65,7 @@ static int put_fault(const struct hxfs_fault *f, void *ctx)
 		hxs_json_out_null(o, "found");
 	}
 	hxs_json_out_string(o, "reason", f->fault.reason);
-	put_time(o, "first_seen", f->first_seen);
+	hxfs_status_time(o, "first_seen", f->first_seen);
 	hxs_json_out_end_object(o);
 	return 0;
 }
@@ -130,7 +131,7 @@ static void put_bad(struct hxs_json_out *o, struct hxfs *fs, uint32_t env,
 static int env_text(struct hxfs *fs, uint32_t env, bool stranger,
 		    struct hxs_json_out *o)
 {
-	const struct hxfs_env *e;
+	const struct hxfs_env *e; /* never freed, and its name stays */
 
 	hxs_json_out_object(o, NULL);
 	hxfs_lock(fs);
@@ -141,7 +142,7 @@ static int env_text(struct hxfs *fs, uint32_t env, bool stranger,
 	}
 	hxfs_unlock(fs);
 	put_faults(o, fs, env, HXFS_ANY, stranger);
-	hxs_json_out_null(o, "operation");
+	hxfs_status_operation(o, fs, e ? e->name : "", NULL);
 	hxs_json_out_end_object(o);
 	return e ? 0 : -ESTALE;
 }
@@ -184,8 +185,8 @@ static void put_store(struct hxs_json_out *o, struct hxfs *fs)
 	hxs_json_out_string(o, "store", hxs_store_path(fs->store));
 	hxs_json_out_string(o, "mountpoint", fs->mountpoint);
 	hxs_json_out_int(o, "pid", getpid());
-	put_time(o, "started_at", fs->started);
-	hxs_json_out_bool(o, "control", false);
+	hxfs_status_time(o, "started_at", fs->started);
+	hxs_json_out_bool(o, "control", fs->control != NULL);
 	hxs_json_out_object(o, "xattr");
 	hxs_json_out_string(o, "mode", hxfs_options_xattr_name(fs->opt->xattr));
 	hxs_json_out_bool(o, "active", fs->xattr);
@@ -234,7 +235,8 @@ static int root_text(struct hxfs *fs, enum hxfs_patience patience,
 	put_tables(o, fs);
 	hxfs_unlock(fs);
 	put_faults(o, fs, HXFS_ANY, HXFS_ANY, stranger);
-	hxs_json_out_null(o, "operation");
+	hxfs_status_recovery(o, fs);
+	hxfs_status_operation(o, fs, NULL, NULL);
 	hxs_json_out_end_object(o);
 	return 0;
 }
@@ -262,7 +264,7 @@ static void put_verify(struct hxs_json_out *o, struct hxfs *fs,
 	}
 	hxs_json_out_object(o, "verify");
 	hxs_json_out_bool(o, "passed", res.passed);
-	put_time(o, "when", res.when);
+	hxfs_status_time(o, "when", res.when);
 	hxs_json_out_bool(o, "current",
 			  s->past && s->past->proven &&
 				  hxs_digest_equal(&res.manifest,
@@ -300,7 +302,7 @@ static int put_snapshot(struct hxs_json_out *o, struct hxfs *fs,
 		hxs_json_out_null(o, "unlisted");
 	put_verify(o, fs, s, env, id);
 	put_faults(o, fs, HXFS_ANY, s->number, stranger);
-	hxs_json_out_null(o, "operation");
+	hxfs_status_operation(o, fs, NULL, ref);
 	hxs_json_out_end_object(o);
 	return 0;
 }

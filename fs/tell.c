@@ -49,8 +49,11 @@ void hxfs_tell_notes(struct hxfs_mount *m)
 {
 	struct hxfs_note n;
 
+	/* Nobody takes this lock but who tells: holding it hinders no one. */
+	(void)pthread_mutex_lock(&m->tell_lock);
 	while (hxfs_notes_take(m->fs->notes, &n))
 		tell(m, &n);
 	if (hxfs_notes_lost(m->fs->notes))
 		tell_all_listings(m);
+	(void)pthread_mutex_unlock(&m->tell_lock);
 }

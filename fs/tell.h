@@ -10,7 +10,10 @@
  */
 #include "fs/mount.h"
 
-/* Tell it all that was put down (fs/notes.h). */
+/*
+ * Tell it all that was put down (fs/notes.h). Returns when all of it was
+ * told, be it by another thread.
+ */
 void hxfs_tell_notes(struct hxfs_mount *m);
 
 #endif

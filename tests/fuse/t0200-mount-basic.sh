@@ -31,7 +31,7 @@ test_expect_success FUSE 'the root and an environment list what there is' '
 	mount_store mnt &&
 	test_when_finished "umount_store mnt" &&
 	ls -A mnt >got &&
-	printf "%s\n" .metrics .status dev live >want &&
+	printf "%s\n" .control .metrics .status dev live >want &&
 	test_cmp want got &&
 	ls -A mnt/dev >got &&
 	printf "%s\n" .rollbacks $OLD $NEW latest >want &&
@@ -87,7 +87,7 @@ test_expect_success FUSE 'the same numbers in a listing, a stat and again' '
 test_expect_success FUSE 'what is not there is not there' '
 	mount_store mnt &&
 	test_when_finished "umount_store mnt" &&
-	for name in nothing Bad .control "dev/.tmp-x" dev/notes \
+	for name in nothing Bad dev/.rollbacks/.control "dev/.tmp-x" dev/notes \
 		dev/20260230T000000Z dev/20260105T000000Z dev/20260106T000000Z \
 		dev/20250101T000000Z dev/20260101T000000Zx dev/$NEW/nothing \
 		dev/$NEW/events/nothing dev/$NEW/index.hxi dev/.rollbacks/$NEW \

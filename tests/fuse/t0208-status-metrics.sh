@@ -31,7 +31,10 @@ test_expect_success FUSE "the root's .status ($how)" '
 			latest_verified: null}]" mnt/.status &&
 	jq -e ".damage == {blocks: 0, files: 0, snapshots: 0, unlisted: 0} and
 		.faults == [] and .damaged_snapshots == [] and
-		.operation == null" mnt/.status &&
+		.operation == null and .recovery == {finished: 0, undone: 0,
+			busy: 0, removed: 0, error: null}" mnt/.status &&
+	jq -e ".control == $([ $how = default ] && echo true || echo false)" \
+		mnt/.status &&
 	jq -e ".loaded.snapshots == 0 and .loaded.bytes == 0 and
 		.loaded.budget == 67108864" mnt/.status &&
 	cat mnt/dev/$A/events/a &&

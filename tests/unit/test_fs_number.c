@@ -19,7 +19,8 @@ static void test_fixed(void)
 	is_int(decode(HXFS_ROOT_STATUS).kind, HXFS_IS_STATUS, ".status");
 	is_int(decode(HXFS_ROOT_METRICS).kind, HXFS_IS_METRICS, ".metrics");
 	is_int(decode(0).kind, HXFS_IS_NOTHING, "0 is nothing");
-	is_int(decode(4).kind, HXFS_IS_NOTHING, "4 is kept");
+	is_int(decode(HXFS_ROOT_CONTROL).kind, HXFS_IS_NOTHING,
+	       "4 is .control in attributes alone");
 	is_int(decode(15).kind, HXFS_IS_NOTHING, "15 is nothing");
 	is_int(decode(0xffffffff).kind, HXFS_IS_NOTHING, "too many envs");
 }
@@ -56,7 +57,8 @@ static void test_entries(void)
 		{ "its index", 2, HXS_ENTRY_INDEX, HXFS_IS_ENTRY },
 		{ "its manifest", 2, HXS_ENTRY_MANIFEST, HXFS_IS_ENTRY },
 		{ "its .status", 2, HXFS_N_STATUS, HXFS_IS_SNAPSHOT_STATUS },
-		{ "kept for .control", 2, HXFS_N_CONTROL, HXFS_IS_NOTHING },
+		{ ".control in attributes", 2, HXFS_N_CONTROL,
+		  HXFS_IS_NOTHING },
 	};
 	struct hxfs_node n;
 	size_t i;
@@ -104,8 +106,52 @@ static void test_texts(void)
 	struct hxfs_node n = decode(hxfs_number_text(12345));
 
 	ok(n.kind == HXFS_IS_TEXT && n.serial == 12345, "a text");
-	is_int(decode(UINT64_C(3) << 60).kind, HXFS_IS_NOTHING, "class 3");
+	is_int(decode(UINT64_C(4) << 60).kind, HXFS_IS_NOTHING, "class 4");
 	is_int(decode(UINT64_MAX).kind, HXFS_IS_NOTHING, "all ones");
+}
+
+static void test_controls(void)
+{
+	static const struct {
+		const char *label;
+		enum hxfs_kind of;
+		uint32_t which;
+		uint64_t file;
+	} cases[] = {
+		{ "root", HXFS_IS_ROOT, 0, HXFS_ROOT_CONTROL },
+		{ "the first environment", HXFS_IS_ENV, 0, 16 + 3 },
+		{ "the last environment", HXFS_IS_ENV, HXFS_ENV_COUNT_MAX - 1,
+		  16 + 16 * (uint64_t)(HXFS_ENV_COUNT_MAX - 1) + 3 },
+		{ "a snapshot", HXFS_IS_SNAPSHOT, 1,
+		  UINT64_C(1) << 32 | HXFS_N_CONTROL },
+		{ "the last snapshot", HXFS_IS_SNAPSHOT, HXFS_SLOT_MAX,
+		  (uint64_t)HXFS_SLOT_MAX << 32 | HXFS_N_CONTROL },
+	};
+	static const uint32_t serials[] = { 0, 1, (1u << 30) - 1 };
+	struct hxfs_node n;
+	uint64_t ino;
+	size_t i, k;
+
+	for (i = 0; i < HXS_ARRAY_LEN(cases); i++) {
+		for (k = 0; k < HXS_ARRAY_LEN(serials); k++) {
+			ino = hxfs_number_control(cases[i].of, cases[i].which,
+						  serials[k]);
+			n = decode(ino);
+			ok(n.kind == HXFS_IS_CONTROL && n.of == cases[i].of &&
+				   n.serial == serials[k] &&
+				   (n.of != HXFS_IS_ENV ||
+				    n.env == cases[i].which) &&
+				   (n.of != HXFS_IS_SNAPSHOT ||
+				    n.slot == cases[i].which),
+			   ".control of %s, serial %u", cases[i].label,
+			   serials[k]);
+			ok((int64_t)ino > 0, "it is positive as a signed one");
+			ok(hxfs_number_control_file(&n) == cases[i].file,
+			   "and one file");
+		}
+	}
+	is_int(decode(UINT64_C(3) << 60 | UINT64_C(3) << 58).kind,
+	       HXFS_IS_NOTHING, "a fourth kind of .control");
 }
 
 int main(void)
@@ -115,5 +161,6 @@ int main(void)
 	test_entries();
 	test_links();
 	test_texts();
+	test_controls();
 	return tap_done();
 }

@@ -91,8 +91,9 @@ static void test_names(struct hxfs *fs)
 		{ "dev/latest-verified", -ENOENT },
 		{ "dev/" C, -ENOENT },
 		{ "dev/" A "/index.hxi", -ENOENT },
-		{ "dev/" A "/.control", -ENOENT },
 		{ "dev/" A "/src/.status", -ENOENT },
+		{ "dev/" A "/src/.control", -ENOENT },
+		{ "dev/.rollbacks/.control", -ENOENT },
 		{ "dev/" A "/src/word/x", -ENOTDIR },
 		{ "dev/.rollbacks/" B, -ENOENT },
 		{ "dev/.rollbacks/.status", -ENOENT },
@@ -110,6 +111,33 @@ static void test_names(struct hxfs *fs)
 		is_int(r < 0 ? r : 0, cases[i].want, "%s", cases[i].path);
 		if (r > 0)
 			is_int(walk(fs, cases[i].path), r, "the same again");
+	}
+}
+
+/* One file to who looks at it, another node for each who opens it. */
+static void test_control(struct hxfs *fs)
+{
+	static const char *const paths[] = { ".control", "dev/.control",
+					     "dev/" A "/.control",
+					     "dev/.rollbacks/" A "/.control" };
+	struct hxfs_control *control = fs->control;
+	struct stat a, b;
+	int64_t one, two;
+	size_t i;
+
+	for (i = 0; i < HXS_ARRAY_LEN(paths); i++) {
+		one = walk(fs, paths[i]);
+		two = walk(fs, paths[i]);
+		ok(one > 0 && two > 0 && one != two, "%s is another node",
+		   paths[i]);
+		if (hxfs_stat(fs, (uint64_t)one, HXFS_NOW, &a, NULL) < 0 ||
+		    hxfs_stat(fs, (uint64_t)two, HXFS_NOW, &b, NULL) < 0)
+			scratch_die("cannot look at .control");
+		ok(a.st_ino == b.st_ino, "and the same file");
+		is_int(a.st_mode, S_IFREG | 0600, "for its owner alone");
+		fs->control = NULL;
+		is_int(walk(fs, paths[i]), -ENOENT, "nocontrol has none");
+		fs->control = control;
 	}
 }
 
@@ -184,8 +212,9 @@ static void test_listings(struct hxfs *fs)
 	int step;
 
 	for (step = 1; step <= 7; step++) {
-		is_str(list(fs, "", step, &s), ". .. .status .metrics dev ",
-		       "the root by %d", step);
+		is_str(list(fs, "", step, &s),
+		       ". .. .control .status .metrics dev ", "the root by %d",
+		       step);
 		is_str(list(fs, "dev", step, &s), want_env, "dev by %d", step);
 		is_str(list(fs, "dev/.rollbacks", step, &s),
 		       ". .. latest " A " ", "its rollbacks by %d", step);
@@ -497,6 +526,7 @@ int main(void)
 	is_int(hxfs_new(store, &options, "/mnt", &fs, &err), 0, "its tables");
 	test_no_waiting(fs);
 	test_names(fs);
+	test_control(fs);
 	test_listings(fs);
 	test_following(fs);
 	test_envs(fs);
