@@ -13,6 +13,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define OUR_TYPE "fuse.hxsnapfs"
 
@@ -27,10 +29,26 @@ struct search {
 	bool found;
 };
 
+static void read_options(char *options, struct hxfs_mounted *out)
+{
+	char *save = NULL, *word;
+
+	out->uid = out->gid = 0;
+	out->allow_other = false;
+	for (word = strtok_r(options, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save)) {
+		if (strcmp(word, "allow_other") == 0)
+			out->allow_other = true;
+		else if (sscanf(word, "user_id=%u", &out->uid) != 1)
+			(void)sscanf(word, "group_id=%u", &out->gid);
+	}
+}
+
 /* Later lines lie above earlier ones. */
 static int see_mount(const struct hxs_mount *m, void *ctx)
 {
 	struct search *s = ctx;
+	char options[sizeof(m->options)];
 
 	if (strcmp(m->where, s->path) != 0)
 		return 0;
@@ -38,6 +56,8 @@ static int see_mount(const struct hxs_mount *m, void *ctx)
 	s->out->minor = m->minor;
 	memcpy(s->out->type, m->type, sizeof(m->type));
 	memcpy(s->out->source, m->source, sizeof(m->source));
+	memcpy(options, m->options, sizeof(options));
+	read_options(options, s->out);
 	s->found = true;
 	return 0;
 }
@@ -124,11 +144,51 @@ static int unmount_dead(const char *path)
 	return status == 0 ? 0 : -EPERM;
 }
 
+/* Ask what is mounted on @path as its owner would. Root may. */
+static int statfs_as(const char *path, uid_t uid, gid_t gid)
+{
+	HXS_AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
+	struct statfs sf;
+	int status;
+	pid_t pid;
+
+	if (fd < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		/* There may be threads: nothing but system calls. */
+		if (syscall(SYS_setresgid, gid, gid, gid) < 0 ||
+		    syscall(SYS_setresuid, uid, uid, uid) < 0 ||
+		    fstatfs(fd, &sf) < 0)
+			_exit(errno);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			pid = -1;
+	if (pid < 0)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+/*
+ * 0 if the daemon of @m on @path answers. A stat might be answered from
+ * memory, a statfs only by the daemon; but to those whom the mount does not
+ * let in, root among them, the kernel itself says that all is well.
+ */
+static int ask_daemon(const char *path, const struct hxfs_mounted *m)
+{
+	struct statfs sf;
+
+	if (geteuid() == 0 && !m->allow_other && (m->uid || m->gid))
+		return statfs_as(path, m->uid, m->gid);
+	return statfs(path, &sf) < 0 ? -errno : 0;
+}
+
 /* 1 when what lies uppermost on @path is a dead mount of ours, else 0. */
 static int is_dead(const char *path, struct hxs_err *err)
 {
 	struct hxfs_mounted m;
-	struct statfs sf;
 	int r;
 
 	r = hxfs_mountinfo_ask(path, &m);
@@ -137,13 +197,17 @@ static int is_dead(const char *path, struct hxs_err *err)
 				     HXS_MOUNTINFO);
 	if (r == 0 || strcmp(m.type, OUR_TYPE) != 0)
 		return 0;
-	/* stat might be answered from memory, this only by the daemon. */
-	if (statfs(path, &sf) == 0 || errno == EACCES)
+	if (geteuid() != 0 && geteuid() != m.uid && !m.allow_other)
+		return hxs_err_set(err, HXS_EBUSY,
+				   "'%s' is a mount of the user with id %u",
+				   path, m.uid);
+	r = ask_daemon(path, &m);
+	if (r == 0 || r == -EACCES)
 		return hxs_err_set(err, HXS_EBUSY,
 				   "store '%s' is mounted on '%s' already",
 				   m.source, path);
-	if (errno != ENOTCONN && errno != ECONNABORTED)
-		return hxs_err_errno(err, errno, "cannot look at '%s'", path);
+	if (r != -ENOTCONN && r != -ECONNABORTED)
+		return hxs_err_errno(err, -r, "cannot look at '%s'", path);
 	return 1;
 }
 

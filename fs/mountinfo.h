@@ -15,6 +15,9 @@ struct hxfs_mounted {
 	unsigned major, minor;
 	char type[64];
 	char source[512];
+	/* who may ask it anything, if it is a FUSE mount: one user, or all */
+	unsigned uid, gid;
+	bool allow_other;
 };
 
 /*

@@ -70,6 +70,7 @@ static bool parse_line(const char *line, const char *end, struct hxs_mount *m)
 	if (!get_text(&p, end, m->type, sizeof(m->type)))
 		return false;
 	(void)get_text(&p, end, m->source, sizeof(m->source)); /* may be "" */
+	(void)get_text(&p, end, m->options, sizeof(m->options));
 	return true;
 }
 

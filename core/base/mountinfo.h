@@ -15,6 +15,7 @@ struct hxs_mount {
 	char root[PATH_MAX]; /* what of the file system is seen there */
 	char where[PATH_MAX]; /* the mount point */
 	char type[64], source[512];
+	char options[512]; /* of the file system, not of the mount */
 };
 
 /*

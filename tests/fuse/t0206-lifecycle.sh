@@ -305,6 +305,25 @@ test_expect_success FUSE,SETPRIV,SETUID 'an ordinary user, by fusermount3' '
 	test_grep "nosuid,nodev" user.out && test_grep "user_id=65534" user.out
 '
 
+# The kernel itself answers those whom a mount does not let in, root too.
+test_expect_success FUSE,SETPRIV,SETUID 'root takes over a dead mount of a user, not a live one' '
+	rm -rf theirs usermnt && cp -a "$STORE" theirs && mkdir usermnt &&
+	chown -R 65534:65534 theirs usermnt &&
+	cat >user.sh <<-\END &&
+	umount -a -t fuse.hxsnapfs # copies, which would keep daemons alive
+	mount --make-rprivate / && mkdir -p dev && mount -t tmpfs tmpfs dev &&
+	mknod -m 666 dev/fuse c 10 229 && mount --bind dev/fuse /dev/fuse &&
+	setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "
+		hxsnapfs theirs usermnt && jq .pid usermnt/.status >&3" 3>pid &&
+	{ hxsnapfs theirs usermnt 2>said; [ $? -eq 32 ]; } &&
+	kill -KILL "$(cat pid)" &&
+	hxsnapfs theirs usermnt && cat usermnt/dev/latest/events/file >taken &&
+	umount usermnt && ! findmnt -n usermnt
+	END
+	unshare -m sh user.sh && test_grep "mounted on .* already" said &&
+	test_cmp "$EVENTS/file" taken
+'
+
 test_expect_success FUSE,ROOT 'a daemon detached by hand leaves its successor alone' '
 	hxsnapfs "$STORE" mnt && old=$(jq .pid mnt/.status) &&
 	exec 8<mnt/dev/latest/events/file && umount -l mnt &&
