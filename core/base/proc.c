@@ -21,10 +21,12 @@
 
 #define NO_PIDFD_POLL_MS 20 /* how often to look where pidfd is missing */
 
-struct child {
-	pid_t pid;
+struct hxs_proc {
+	struct hxs_proc_opts opts;
+	pid_t pid; /* 0: reaped, or never there */
 	int pidfd; /* readable when it has ended; or -1 */
 	int out; /* its standard output; or -1 */
+	int64_t deadline; /* 0: none */
 };
 
 static int64_t now_ms(void)
@@ -121,7 +123,7 @@ static int spawn(const struct hxs_proc_opts *opts, int out, pid_t *pid)
 }
 
 /* 1 if the child has ended (it is not reaped yet), 0 if not, or -errno. */
-static int has_ended(const struct child *c)
+static int has_ended(const struct hxs_proc *c)
 {
 	siginfo_t info = { .si_pid = 0 };
 	int r;
@@ -134,8 +136,7 @@ static int has_ended(const struct child *c)
 }
 
 /* Read what is there. Closes c->out at its end. */
-static int take_output(struct child *c, const struct hxs_proc_opts *opts,
-		       size_t before, struct hxs_buf *out)
+static int take_output(struct hxs_proc *c, size_t before, struct hxs_buf *out)
 {
 	char chunk[16384];
 	ssize_t n;
@@ -152,7 +153,7 @@ static int take_output(struct child *c, const struct hxs_proc_opts *opts,
 			(void)close(HXS_STEAL_FD(c->out)); /* only read */
 			break;
 		}
-		if ((size_t)n > opts->max_output - (out->len - before))
+		if ((size_t)n > c->opts.max_output - (out->len - before))
 			return -EFBIG;
 		r = hxs_buf_append(out, chunk, (size_t)n);
 		if (r < 0)
@@ -161,8 +162,8 @@ static int take_output(struct child *c, const struct hxs_proc_opts *opts,
 	return 0;
 }
 
-/* Wait for output or the end, at most until @deadline (0: for ever). */
-static int wait_for_news(const struct child *c, int64_t deadline)
+/* Wait for output or the end, at most until the deadline. */
+static int wait_for_news(const struct hxs_proc *c)
 {
 	struct pollfd fds[2] = {
 		{ .fd = c->pidfd, .events = POLLIN },
@@ -170,8 +171,8 @@ static int wait_for_news(const struct child *c, int64_t deadline)
 	};
 	int64_t left = -1;
 
-	if (deadline) {
-		left = deadline - now_ms();
+	if (c->deadline) {
+		left = c->deadline - now_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 	}
@@ -185,10 +186,8 @@ static int wait_for_news(const struct child *c, int64_t deadline)
 }
 
 /* Until the child has ended and what it wrote is read. */
-static int follow(struct child *c, const struct hxs_proc_opts *opts,
-		  struct hxs_buf *out)
+static int follow(struct hxs_proc *c, struct hxs_buf *out)
 {
-	int64_t deadline = opts->timeout_ms ? now_ms() + opts->timeout_ms : 0;
 	size_t before = out ? out->len : 0;
 	int r, ended;
 
@@ -197,17 +196,17 @@ static int follow(struct child *c, const struct hxs_proc_opts *opts,
 		ended = has_ended(c);
 		if (ended < 0)
 			return ended;
-		r = take_output(c, opts, before, out);
+		r = take_output(c, before, out);
 		if (r < 0 || ended)
 			return r;
-		r = wait_for_news(c, deadline);
+		r = wait_for_news(c);
 		if (r < 0)
 			return r;
 	}
 }
 
 /* End it if it has not ended, with its group, and let no zombie stay. */
-static int reap(const struct child *c, bool stop, int *status)
+static int reap(struct hxs_proc *c, bool stop, int *status)
 {
 	int ws;
 	pid_t r;
@@ -220,6 +219,7 @@ static int reap(const struct child *c, bool stop, int *status)
 	do
 		r = waitpid(c->pid, &ws, 0);
 	while (r < 0 && errno == EINTR);
+	c->pid = 0;
 	if (r < 0)
 		return -errno;
 	*status = WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
@@ -238,36 +238,75 @@ static int say_why(const struct hxs_proc_opts *opts, int r, struct hxs_err *err)
 	return hxs_err_errno(err, -r, "cannot run '%s'", opts->argv[0]);
 }
 
-int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,
-		 int *status, struct hxs_err *err)
-{
-	struct child c = { .pidfd = -1, .out = -1 };
-	HXS_AUTO_CLOSE int wr = -1;
-	size_t before = out ? out->len : 0;
-	int r = 0, reaped, found = 0;
+/* ---- start and finish -------------------------------------------------- */
 
-	if (out)
-		r = make_pipe(&c.out, &wr);
+void hxs_proc_free(struct hxs_proc *p)
+{
+	int status;
+
+	if (!p)
+		return;
+	if (p->pid)
+		(void)reap(p, true, &status); /* nobody asks how it ended */
+	if (p->pidfd >= 0)
+		(void)close(p->pidfd); /* nothing was written through it */
+	if (p->out >= 0)
+		(void)close(p->out); /* only read */
+	free(p);
+}
+
+int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
+		   struct hxs_proc **out, struct hxs_err *err)
+{
+	HXS_AUTO(proc) struct hxs_proc *p = calloc(1, sizeof(*p));
+	HXS_AUTO_CLOSE int wr = -1;
+	int r = 0;
+
+	if (!p)
+		return say_why(opts, -ENOMEM, err);
+	p->opts = *opts;
+	p->pidfd = p->out = -1;
+	if (output)
+		r = make_pipe(&p->out, &wr);
 	if (r == 0)
-		r = spawn(opts, wr, &c.pid);
-	if (wr >= 0)
-		(void)close(HXS_STEAL_FD(wr)); /* the child has it */
-	if (r == 0) {
-		c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
-		r = follow(&c, opts, out);
-		reaped = reap(&c, r < 0, &found);
-		if (r == 0)
-			r = reaped;
+		r = spawn(opts, wr, &p->pid);
+	if (r < 0) {
+		p->pid = 0; /* whatever was made of it */
+		return say_why(opts, r, err);
 	}
-	if (c.pidfd >= 0)
-		(void)close(c.pidfd); /* nothing was written through it */
-	if (c.out >= 0)
-		(void)close(c.out); /* only read */
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (opts->timeout_ms)
+		p->deadline = now_ms() + opts->timeout_ms;
+	*out = HXS_STEAL(p);
+	return 0;
+}
+
+int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,
+		    struct hxs_err *err)
+{
+	size_t before = out ? out->len : 0;
+	int r, reaped, found = 0;
+
+	assert(p->pid && !out == (p->out < 0));
+	r = follow(p, out);
+	reaped = reap(p, r < 0, &found);
+	if (r == 0)
+		r = reaped;
 	if (r < 0) {
 		if (out)
 			hxs_buf_truncate(out, before);
-		return say_why(opts, r, err);
+		return say_why(&p->opts, r, err);
 	}
 	*status = found;
 	return 0;
+}
+
+int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,
+		 int *status, struct hxs_err *err)
+{
+	HXS_AUTO(proc) struct hxs_proc *p = NULL;
+	int r;
+
+	r = hxs_proc_start(opts, out != NULL, &p, err);
+	return r < 0 ? r : hxs_proc_finish(p, out, status, err);
 }

@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
+
 struct hxs_proc_opts {
 	const char *const
 		*argv; /* NULL-terminated; argv[0] looked up in PATH */
@@ -22,5 +24,25 @@ struct hxs_proc_opts {
 HXS_MUST_CHECK
 int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,
 		 int *status, struct hxs_err *err);
+
+/*
+ * The same in two steps, for a program that runs while we do other work.
+ * What @opts points to stays the caller's and has to last until the end. The
+ * time limit counts from the start. With @output its standard output is kept
+ * in a pipe meanwhile, so it should write little.
+ */
+struct hxs_proc;
+HXS_MUST_CHECK
+int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
+		   struct hxs_proc **out, struct hxs_err *err);
+
+/* Wait for its end; once. @out is NULL if there is no @output. */
+HXS_MUST_CHECK
+int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,
+		    struct hxs_err *err);
+
+/* End it if it has not ended, with its group. Takes NULL. */
+void hxs_proc_free(struct hxs_proc *p);
+HXS_AUTO_DEFINE(proc, struct hxs_proc *, hxs_proc_free)
 
 #endif

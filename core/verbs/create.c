@@ -234,6 +234,7 @@ static int build(struct hxs_create *c, struct hxs_err *err)
 	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
 	int r;
 
+	hxs_create_ask_commit(c);
 	r = begin(c, err);
 	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_read_before(c, err);
@@ -274,6 +275,7 @@ static void release(struct hxs_create *c)
 		if (c->sources[i].state)
 			c->sources[i].ops->free(c->sources[i].state);
 	free(c->sources);
+	hxs_create_forget_commit(c);
 	hxs_meta_release(&c->meta);
 	hxs_index_builder_free(c->builder);
 	hxs_snapshot_unref(c->verified);

@@ -2,6 +2,7 @@
 #define HXS_VERBS_CREATE_PARTS_H
 
 /* What create is made of. For create*.c only. */
+#include "base/proc.h"
 #include "format/meta.h"
 #include "source/source.h"
 #include "store/snapshot.h"
@@ -18,6 +19,13 @@ struct hxs_create_source {
 	uint64_t files_before, bytes_before;
 };
 
+/* git, asked for the commit that is checked out. */
+struct hxs_create_commit {
+	char *dir;
+	const char *argv[6];
+	struct hxs_proc *git; /* NULL: not asked */
+};
+
 /* One create under way. */
 struct hxs_create {
 	struct hxs_store *store;
@@ -32,6 +40,7 @@ struct hxs_create {
 	struct hxs_snapshot *verified; /* what is linked from, or NULL */
 	struct hxs_staging staging;
 	struct hxs_meta meta;
+	struct hxs_create_commit commit;
 	struct timespec captured;
 	struct hxs_relay relay;
 };
@@ -81,6 +90,18 @@ int hxs_create_read_before(struct hxs_create *c, struct hxs_err *err);
 /* Refuse a source that is empty or shrank, unless that is allowed. */
 HXS_MUST_CHECK
 int hxs_create_check_shrink(const struct hxs_create *c, struct hxs_err *err);
+
+/* ---- create_commit.c: the software's commit ----------------------------- */
+
+/*
+ * Ask git for the commit checked out where the configuration is, if anything
+ * there looks like a repository; it answers while the sources are captured.
+ */
+void hxs_create_ask_commit(struct hxs_create *c);
+
+/* Its answer, the caller's; or NULL. */
+char *hxs_create_take_commit(struct hxs_create *c);
+void hxs_create_forget_commit(struct hxs_create *c);
 
 /* ---- create_write.c: what create itself writes ------------------------- */
 

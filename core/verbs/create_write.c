@@ -4,7 +4,6 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/path.h"
-#include "base/proc.h"
 #include "format/chain.h"
 #include "format/manifest.h"
 
@@ -12,9 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-
-#define GIT_MS 5000
-#define GIT_OUTPUT 256
 
 /* Write @name into the staging directory, with exactly @mode. */
 static int put(struct hxs_create *c, const char *name, const void *data,
@@ -79,41 +75,6 @@ static int put_entry(struct hxs_create *c, const char *name,
 
 /* ---- meta.json --------------------------------------------------------- */
 
-static bool is_commit(const char *s, size_t len)
-{
-	return (len == 40 || len == 64) && strspn(s, "0123456789abcdef") == len;
-}
-
-/* The commit checked out where the configuration is, or NULL. */
-static char *find_commit(const struct hxs_config *config)
-{
-	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
-	const char *slash = config->file ? strrchr(config->file, '/') : NULL;
-	HXS_AUTO_FREE char *dir = NULL;
-	const char *argv[] = { "git", "-C", NULL, "rev-parse", "HEAD", NULL };
-	const struct hxs_proc_opts opts = {
-		.argv = argv,
-		.timeout_ms = GIT_MS,
-		.max_output = GIT_OUTPUT,
-	};
-	int status;
-
-	if (!slash)
-		dir = strdup(".");
-	else if (slash == config->file)
-		dir = strdup("/");
-	else
-		dir = strndup(config->file, (size_t)(slash - config->file));
-	argv[2] = dir;
-	if (!dir || hxs_proc_run(&opts, &out, &status, NULL) < 0 || status != 0)
-		return NULL;
-	while (out.len && out.data[out.len - 1] == '\n')
-		hxs_buf_truncate(&out, out.len - 1);
-	if (!is_commit(hxs_buf_str(&out), out.len))
-		return NULL;
-	return hxs_buf_steal(&out, NULL);
-}
-
 /* JSON is UTF-8, and a path any bytes: others are shown. */
 static char *show(const char *s)
 {
@@ -162,7 +123,7 @@ static int fill_meta(struct hxs_create *c, struct hxs_err *err)
 	memcpy(m->env, c->staging.env, sizeof(m->env));
 	memcpy(m->id, c->staging.id, sizeof(m->id));
 	m->kind = c->staging.kind;
-	m->git_commit = find_commit(c->opts->config);
+	m->git_commit = hxs_create_take_commit(c);
 	if (gethostname(host, sizeof(host)) < 0)
 		host[0] = '\0';
 	host[sizeof(host) - 1] = '\0';

@@ -83,6 +83,16 @@ test_expect_success 'the commit that is checked out beside the configuration' '
 		"$STORE/backups/dev/$id/meta.json"
 '
 
+test_expect_success 'git runs only where there may be a repository' '
+	mkdir bin && test_when_finished "rm -rf bin asked HEAD" &&
+	printf "#!/bin/sh\\n: >\"%s/asked\"\\nexit 1\\n" "$PWD" >bin/git &&
+	chmod +x bin/git && PATH=$PWD/bin:$PATH &&
+	hxsnap -q create dev && test_path_is_missing asked &&
+	(GIT_DIR=/nonexistent && export GIT_DIR && hxsnap -q create dev) &&
+	test_path_is_file asked && rm asked &&
+	: >HEAD && hxsnap -q create dev && test_path_is_file asked
+'
+
 test_expect_success 'settings: what is named and set, never a secret' '
 	cat >settings.json <<-END &&
 	{"store": "$STORE", "environments": {"dev": {

@@ -336,6 +336,36 @@ static void test_closed(void)
 	is_int(status, 0, "without standard descriptors");
 }
 
+/* In two steps: what it writes before it is asked for is not lost. */
+static void test_steps(void)
+{
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	const struct hxs_proc_opts quick = {
+		.argv = SH("echo early; exit 3"),
+		.timeout_ms = 60000,
+		.max_output = 100,
+	};
+	const struct hxs_proc_opts slow = { .argv = SH("sleep 1000") };
+	struct hxs_proc *p = NULL;
+	siginfo_t info;
+	int status = -1;
+
+	is_int(hxs_proc_start(&quick, true, &p, NULL), 0, "started");
+	is_int(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0,
+	       "it ends before it is asked for");
+	is_int(hxs_proc_finish(p, &out, &status, NULL), 0, "finished");
+	ok(status == 3 && strcmp(hxs_buf_str(&out), "early\n") == 0,
+	   "its status and output: %d, '%s'", status, hxs_buf_str(&out));
+	hxs_proc_free(p);
+
+	p = NULL;
+	is_int(hxs_proc_start(&slow, false, &p, NULL), 0, "one that lasts");
+	hxs_proc_free(p);
+	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD,
+	   "is ended when nobody wants it any more");
+	hxs_proc_free(NULL);
+}
+
 int main(void)
 {
 	/* One that holds a directory nobody may look into answers EACCES. */
@@ -345,6 +375,7 @@ int main(void)
 	test_group();
 	test_background();
 	test_threads();
+	test_steps();
 	test_closed();
 	test_surroundings();
 	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no zombie");
