@@ -189,20 +189,16 @@ static void report(struct hxs_create *c, double since,
 	}
 }
 
-static int start_workers(struct hxs_create *c, struct hxs_pool **out,
-			 struct hxs_err *err)
+static int start_workers(struct hxs_create *c, struct hxs_err *err)
 {
 	unsigned threads =
 		hxs_pool_workers(c->opts->threads, FDS_SPARE, FDS_PER_WORKER);
 	int r;
 
-	r = hxs_pool_new(threads, 2 * threads, out);
+	r = hxs_pool_new(threads, 2 * threads, &c->cap.pool);
 	if (r == -EAGAIN && threads > 1) /* a limit on processes */
-		r = hxs_pool_new(1, 2, out);
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot start workers");
-	c->cap.pool = *out;
-	return 0;
+		r = hxs_pool_new(1, 2, &c->cap.pool);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot start workers") : 0;
 }
 
 /*
@@ -231,7 +227,6 @@ static int look(struct hxs_create *c, struct hxs_err *err)
 /* Everything up to the rename; NOTHING if there is nothing to keep. */
 static int build(struct hxs_create *c, struct hxs_err *err)
 {
-	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
 	int r;
 
 	hxs_create_ask_commit(c);
@@ -239,7 +234,7 @@ static int build(struct hxs_create *c, struct hxs_err *err)
 	if (r == 0 && c->kind == HXS_BACKUP)
 		r = hxs_create_read_before(c, err);
 	if (r == 0)
-		r = start_workers(c, &pool, err);
+		r = start_workers(c, err);
 	if (r == 0)
 		r = look(c, err);
 	if (r == 0 && c->kind == HXS_BACKUP)
@@ -259,26 +254,40 @@ static int build(struct hxs_create *c, struct hxs_err *err)
 	return r;
 }
 
+/* What is not needed any more once all is written: it may be a lot. */
+static void let_go(void *arg)
+{
+	struct hxs_create *c = arg;
+
+	hxs_index_builder_free(c->builder);
+	hxs_snapshot_unref(c->verified);
+	c->builder = NULL;
+	c->verified = NULL;
+}
+
 /* Everything up to and with the rename. */
 static int make(struct hxs_create *c, struct hxs_err *err)
 {
 	int r = build(c, err);
 
-	return r < 0 ? r : hxs_staging_publish(&c->staging, 0755, err);
+	if (r < 0)
+		return r;
+	hxs_pool_submit(c->cap.pool, let_go, c); /* the disk takes its time */
+	return hxs_staging_publish(&c->staging, 0755, err);
 }
 
 static void release(struct hxs_create *c)
 {
 	size_t i;
 
+	hxs_pool_free(c->cap.pool); /* first: it may be at work on the rest */
 	for (i = 0; c->sources && i < c->env->source_count; i++)
 		if (c->sources[i].state)
 			c->sources[i].ops->free(c->sources[i].state);
 	free(c->sources);
 	hxs_create_forget_commit(c);
 	hxs_meta_release(&c->meta);
-	hxs_index_builder_free(c->builder);
-	hxs_snapshot_unref(c->verified);
+	let_go(c);
 	hxs_staging_release(&c->staging);
 	hxs_capture_release(&c->cap);
 }

@@ -195,14 +195,52 @@ static int note_top(struct hxs_create *c, struct hxs_err *err)
 	return 0;
 }
 
-static int write_index(struct hxs_create *c, struct hxs_err *err)
+/* Writing the index, which is large, on a worker. */
+struct index_job {
+	struct hxs_create *c;
+	const struct hxs_index *idx;
+	int r;
+	struct hxs_err err;
+};
+
+static void write_index_job(void *arg)
 {
-	HXS_AUTO(index) struct hxs_index *idx = NULL;
+	struct index_job *job = arg;
+	struct stat st;
+	size_t len;
+	const void *bytes = hxs_index_bytes(job->idx, &len);
+
+	job->r = put(job->c, HXS_INDEX_NAME, bytes, len, 0600, &st, &job->err);
+}
+
+static int write_manifest(struct hxs_create *c, const struct hxs_index *idx,
+			  struct hxs_err *err)
+{
 	HXS_AUTO_BUF struct hxs_buf manifest = HXS_BUF_INIT;
 	struct hxs_digest self;
 	const void *bytes;
-	void *made;
 	struct stat st;
+	size_t len;
+	int r;
+
+	bytes = hxs_index_bytes(idx, &len);
+	hxs_digest_of(bytes, len, &self);
+	hxs_index_manifest(idx, &self, &manifest);
+	r = hxs_buf_status(&manifest);
+	if (r == 0 && manifest.len > HXS_MANIFEST_MAX)
+		r = -EFBIG;
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot write '" HXS_MANIFEST_NAME "'");
+	return put(c, HXS_MANIFEST_NAME, manifest.data, manifest.len, 0600, &st,
+		   err);
+}
+
+static int write_index(struct hxs_create *c, struct hxs_err *err)
+{
+	HXS_AUTO(index) struct hxs_index *idx = NULL;
+	struct index_job job = { .c = c, .err = HXS_ERR_INIT };
+	void *made;
 	size_t len;
 	int r;
 
@@ -222,19 +260,15 @@ static int write_index(struct hxs_create *c, struct hxs_err *err)
 					     "cannot mark the store as one "
 					     "with extended attributes");
 	}
-	bytes = hxs_index_bytes(idx, &len);
-	hxs_digest_of(bytes, len, &self);
-	hxs_index_manifest(idx, &self, &manifest);
-	r = hxs_buf_status(&manifest);
-	if (r == 0 && manifest.len > HXS_MANIFEST_MAX)
-		r = -EFBIG;
-	if (r < 0)
-		return hxs_err_errno(err, -r,
-				     "cannot write '" HXS_MANIFEST_NAME "'");
-	r = put(c, HXS_INDEX_NAME, bytes, len, 0600, &st, err);
-	if (r == 0)
-		r = put(c, HXS_MANIFEST_NAME, manifest.data, manifest.len, 0600,
-			&st, err);
+	job.idx = idx;
+	hxs_pool_submit(c->cap.pool, write_index_job, &job);
+	r = write_manifest(c, idx, err);
+	hxs_pool_wait(c->cap.pool);
+	if (r == 0 && job.r < 0) {
+		r = job.r;
+		if (err)
+			*err = job.err;
+	}
 	return r;
 }
 
