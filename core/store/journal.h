@@ -19,6 +19,7 @@
  */
 #include "base/err.h"
 #include "format/ref.h"
+#include "store/ident.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -30,22 +31,6 @@ enum hxs_journal_state {
 	HXS_JOURNAL_INTENT,
 	HXS_JOURNAL_COMMITTED,
 };
-
-/* Which file; ino 0: none. */
-struct hxs_ident {
-	uint64_t ino;
-	int64_t birth_sec; /* 0 where the file system does not tell */
-	uint32_t birth_nsec;
-	uint32_t type; /* S_IFMT bits */
-};
-
-/*
- * Which file @name in @dirfd is ("": @dirfd itself); all zero when there is
- * none. 0 or -errno.
- */
-HXS_MUST_CHECK
-int hxs_ident_of(int dirfd, const char *name, struct hxs_ident *out);
-bool hxs_ident_equal(const struct hxs_ident *a, const struct hxs_ident *b);
 
 /*
  * One name that gets another file. What is staged has the name "new-N" in

@@ -1,81 +1,11 @@
-/*
- * Recovery. A journal in state staging or intent is undone, one in state
- * committed is finished; both end with the journal's removal, and doing them
- * again does what is left. What has no journal was never begun, or ended.
- */
+/* Recovery: each environment's journal says what is to be done. */
 #include "verbs/recover.h"
 
-#include "base/io.h"
 #include "store/lock.h"
 #include "store/staging.h"
-#include "store/swap.h"
 #include "verbs/restore_parts.h"
 
-#include <errno.h>
 #include <string.h>
-
-int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
-		     struct hxs_err *err)
-{
-	size_t i;
-	int r = 0;
-
-	if (j->state == HXS_JOURNAL_INTENT) {
-		for (i = j->target_count; r == 0 && i-- > 0;)
-			r = hxs_swap_back(&j->targets[i], err);
-		for (i = 0; r == 0 && i < j->target_count; i++)
-			r = hxs_swap_sync(&j->targets[i], err);
-		/* From here on what is staged may go. */
-		j->state = HXS_JOURNAL_STAGING;
-		if (r == 0)
-			r = hxs_journal_write(s, j, err);
-	}
-	for (i = 0; r == 0 && i < j->target_count; i++)
-		r = hxs_swap_clean(&j->targets[i], err);
-	/* The rollback point's directory is swept like any unfinished one. */
-	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
-}
-
-/* Complete and publish the rollback point that adopts what was displaced. */
-static int finish_rollback(struct hxs_store *s, const struct hxs_journal *j,
-			   struct hxs_err *err)
-{
-	HXS_AUTO_STAGING struct hxs_staging st = HXS_STAGING_INIT;
-	HXS_AUTO_CLOSE int fd = -1;
-	size_t i;
-	int r;
-
-	if (!j->rollback_staging[0])
-		return 0;
-	r = hxs_store_open_dir(s, HXS_ROLLBACK, j->env, j->rollback_id, &fd,
-			       NULL);
-	if (r == 0)
-		return 0; /* published already */
-	r = hxs_staging_reopen(s, HXS_ROLLBACK, j->env, j->rollback_id,
-			       j->rollback_staging, &st, err);
-	if (r < 0)
-		return r;
-	for (i = 0; r == 0 && i < j->target_count; i++)
-		if (j->targets[i].adopted)
-			r = hxs_swap_adopt(&j->targets[i], st.fd, err);
-	if (r == 0)
-		r = hxs_staging_publish(&st, 0755, err);
-	if (r < 0)
-		hxs_staging_leave(&st);
-	return r;
-}
-
-int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
-		       struct hxs_err *err)
-{
-	size_t i;
-	int r;
-
-	r = finish_rollback(s, j, err);
-	for (i = 0; r == 0 && i < j->target_count; i++)
-		r = hxs_swap_clean(&j->targets[i], err);
-	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
-}
 
 bool hxs_recover_needed(const struct hxs_store *s)
 {
