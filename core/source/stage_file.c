@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define PIECE (1u << 20) /* read, hashed and written at a time */
+#define PIECE (128u << 10) /* read, hashed and written at a time */
 #define FLUSH (8u << 20) /* so much at a time is set on its way to disk */
 /*
  * Up to this size a copy is cheaper than a clone, which has to be read anew
@@ -167,6 +167,18 @@ static void skip_hole(struct hxs_stage_file *f, uint64_t *off, uint64_t *end)
 		*end = (uint64_t)at;
 }
 
+/* At @off: let the disk fetch what comes after what is worked at next. */
+static void fetch(struct hxs_stage_file *f, uint64_t off, uint64_t end,
+		  bool first)
+{
+	uint64_t len = first ? 2 * FLUSH : FLUSH;
+
+	off += first ? 0 : FLUSH;
+	if (off < end && end - off > PIECE)
+		hxs_content_fetch(f->content, off,
+				  end - off < len ? end - off : len);
+}
+
 static int copy_data(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 		     struct hxs_scratch *scratch, struct hxs_fault *fault,
 		     struct hxs_err *err)
@@ -176,6 +188,7 @@ static int copy_data(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 	ssize_t n;
 	int r;
 
+	fetch(f, off, end, true);
 	for (;;) {
 		until = end;
 		skip_hole(f, &off, &until);
@@ -197,6 +210,7 @@ static int copy_data(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 					      (off_t)(off - flushed),
 					      SYNC_FILE_RANGE_WRITE);
 			flushed = off;
+			fetch(f, off, end, false);
 		}
 		if (off < end && !hxs_capture_goes_on(&f->run->cap))
 			return hxs_err_set(err, ECANCELED, "cancelled");
@@ -210,6 +224,7 @@ static int prove_clone(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 	uint64_t until;
 	int r = 0;
 
+	fetch(f, off, end, true);
 	for (; r == 0 && off < end; off = until) {
 		until = end - off < FLUSH ? end : off + FLUSH;
 		r = hxs_content_prove(f->content, off >> HXS_BLOCK_SHIFT,
@@ -217,6 +232,7 @@ static int prove_clone(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 				      fault, err);
 		if (r == 0 && until < end && !hxs_capture_goes_on(&f->run->cap))
 			return hxs_err_set(err, ECANCELED, "cancelled");
+		fetch(f, until, end, false);
 	}
 	return r;
 }

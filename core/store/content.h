@@ -140,6 +140,12 @@ bool hxs_content_may_have_holes(const struct hxs_content *c);
 int64_t hxs_content_seek(const struct hxs_content *c, uint64_t off, bool hole);
 
 /*
+ * Have the file system fetch @len bytes from @off on into its cache, without
+ * waiting, for a caller that reads in order, with others elsewhere in @c.
+ */
+void hxs_content_fetch(const struct hxs_content *c, uint64_t off, uint64_t len);
+
+/*
  * Have the file system fetch the beginning of @entry into its cache, without
  * looking at it or waiting for it. For files that will be read soon; failing
  * is of no consequence.

@@ -100,3 +100,10 @@ int64_t hxs_content_seek(const struct hxs_content *c, uint64_t off, bool hole)
 	at = lseek(c->fd, (off_t)off, hole ? SEEK_HOLE : SEEK_DATA);
 	return at < 0 ? -errno : at;
 }
+
+void hxs_content_fetch(const struct hxs_content *c, uint64_t off, uint64_t len)
+{
+	if (!c->mem)
+		(void)posix_fadvise(c->fd, (off_t)off, (off_t)len,
+				    POSIX_FADV_WILLNEED); /* only advice */
+}
