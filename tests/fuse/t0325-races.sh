@@ -289,7 +289,7 @@ test_expect_success FUSE "one that nobody changed keeps its numbers (${how:-defa
 	ls -i $top >after && stat -c %i mnt/dev/$FAR >>after && test_cmp before after
 '
 
-test_expect_success FUSE "the manifest is swapped after it was read: the first one holds (${how:-default})" '
+test_expect_success FUSE "the manifest is swapped after it was read: the first one holds, then the second (${how:-default})" '
 	fresh && few && mount_store mnt $how && HXSNAPFS= &&
 	test_when_finished "umount_store mnt" &&
 	at=$STORE/backups/dev/$FAR && cat mnt/dev/$FAR/events/c >got &&
@@ -306,7 +306,7 @@ test_expect_success FUSE "the manifest is swapped after it was read: the first o
 	push_out 40 && cat mnt/dev/$ID/events/a >got && test_cmp "$EVENTS/a" got &&
 	for file in a b c; do
 		{ cat mnt/dev/$FAR/events/$file >got 2>err &&
-			test_cmp "$EVENTS/$file" got; } ||
+			test_cmp "$at/events/$file" got; } ||
 			test_grep "Stale\|Input/output" err || return 1
 	done
 '
