@@ -125,13 +125,30 @@ static int move_to(int from_dir, const char *from, int to_dir, const char *to)
 	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
 }
 
+/* For a directory, the modification that XFS takes an exchange for. */
+static void keep_mtime(int dirfd, const char *name, const struct stat *before)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   before->st_mtim };
+
+	if (S_ISDIR(before->st_mode)) /* not ours to set: then so */
+		(void)utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
 /* 1 when exchanged, 0 where the file system cannot, or -errno. */
 static int exchange(const struct step *s)
 {
+	struct stat live, fresh;
+
+	if (fstatat(s->live_dir, s->m->name, &live, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(s->stage, s->fresh, &fresh, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
 	if (renameat2(s->live_dir, s->m->name, s->stage, s->fresh,
-		      RENAME_EXCHANGE) == 0)
-		return 1;
-	return errno == EINVAL || errno == ENOSYS ? 0 : -errno;
+		      RENAME_EXCHANGE) < 0)
+		return errno == EINVAL || errno == ENOSYS ? 0 : -errno;
+	keep_mtime(s->live_dir, s->m->name, &fresh);
+	keep_mtime(s->stage, s->fresh, &live);
+	return 1;
 }
 
 /* Give the live name what is staged, where both have something. */
