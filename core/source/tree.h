@@ -73,7 +73,7 @@ struct hxs_tree {
 	const struct hxs_config_source *src; /* borrowed */
 	int fd; /* the top, in the live data */
 	bool single; /* the source is one file; the top is made up */
-	const char *live_name; /* of that file in the live data, else NULL */
+	const char *live_name; /* that file's in the live data, if another */
 	struct hxs_tree_dir *dirs;
 	size_t dir_count, dir_cap;
 	struct hxs_tree_item *items;

@@ -5,6 +5,7 @@
  */
 #include "source/inodes.h"
 #include "source/scan.h"
+#include "source/sqlite.h"
 
 #include "base/path.h"
 
@@ -398,24 +399,15 @@ static int see_all(struct walk *w)
 	return see_dirs(w);
 }
 
-/* The one item of a source that is a file, by the name it is known by. */
-static int see_single(struct walk *w)
+/* Note file @live of the top as @name. */
+static int see_file(struct walk *w, const char *name, const char *live)
 {
-	const struct hxs_config_source *src = w->t->src;
-	const char *name = strrchr(src->path, '/');
 	const struct hxs_found *f;
 	struct hxs_scan s;
 	int r = 0;
 
-	name = name ? name + 1 : src->path;
-	if (strncmp(name, ".env", 4) == 0) {
-		w->env_files = 1;
-		return 0;
-	}
-	if (hxs_walk_excludes(src, name, name))
-		return 0;
 	hxs_scan_init(&s, &w->rules);
-	hxs_scan_file(&s, w->t->live_name);
+	hxs_scan_file(&s, live);
 	if (s.r < 0) {
 		r = fault(w, 0, &s);
 	} else {
@@ -425,9 +417,45 @@ static int see_single(struct walk *w)
 		else
 			leave_out(w, 0, &s, f);
 	}
+	hxs_scan_release(&s);
+	return r;
+}
+
+/*
+ * The file that the source is, by the name it is known by. As mere bytes a
+ * database is worth nothing without what lies beside it.
+ */
+static int see_single(struct walk *w)
+{
+	static const char *const beside[] = { "-wal", "-journal" };
+	const struct hxs_config_source *src = w->t->src;
+	const char *name = strrchr(src->path, '/');
+	const char *live = w->t->live_name;
+	size_t i;
+	int r;
+
+	name = name ? name + 1 : src->path;
+	if (strncmp(name, ".env", 4) == 0) {
+		w->env_files = 1;
+		return 0;
+	}
+	if (hxs_walk_excludes(src, name, name))
+		return 0;
+	r = see_file(w, name, live);
 	/* Nobody looked for a -wal. */
 	w->t->dirs[0].beside = !src->sqlite_raw;
-	hxs_scan_release(&s);
+	if (strcmp(name, live) != 0)
+		return r;
+	w->t->live_name = NULL; /* it is no other */
+	for (i = 0; r == 0 && src->sqlite_raw && i < HXS_ARRAY_LEN(beside);
+	     i++) {
+		HXS_AUTO_BUF struct hxs_buf at = HXS_BUF_INIT;
+
+		if (hxs_buf_printf(&at, "%s%s", name, beside[i]) < 0)
+			return no_memory(w, 0);
+		if (hxs_sqlite_is_beside(w->t->fd, at.data))
+			r = see_file(w, at.data, at.data);
+	}
 	return r;
 }
 

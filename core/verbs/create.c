@@ -18,6 +18,7 @@
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
 #define NOTHING 1 /* no source exists: no rollback point */
+#define NO_SOURCE SIZE_MAX
 #define FDS_PER_WORKER 10 /* SQLite copying a database wants four of them */
 
 static void enter(struct hxs_create *c, const char *phase)
@@ -60,6 +61,15 @@ static int check_request(struct hxs_create *c, struct hxs_err *err)
 	for (i = 0; i < c->env->source_count; i++) {
 		src = &c->env->sources[i];
 		c->sources[i].config = src;
+		if (c->raw && c->raw[i]) {
+			c->sources[i].raw = *src;
+			c->sources[i].raw.sqlite_raw = true;
+			c->sources[i].config = &c->sources[i].raw;
+			hxs_capture_warn(&c->cap,
+					 "%s; the databases of source '%s' are "
+					 "kept as they are, byte by byte",
+					 c->raw[i], src->name);
+		}
 		c->sources[i].ops = hxs_source_ops(src->kind);
 		if (!c->sources[i].ops)
 			return hxs_err_set(err, HXS_EUSAGE,
@@ -163,6 +173,8 @@ static int copy_sources(struct hxs_create *c, struct hxs_err *err)
 			c->adopt[i] = r > 0;
 		if (r == 0)
 			r = s->ops->copy(&c->cap, s->state, &s->totals, err);
+		if (r == -EIO && !s->config->sqlite_raw)
+			c->broken = i;
 		if (r < 0)
 			return r;
 		s->ops->free(s->state); /* it can be large */
@@ -379,15 +391,18 @@ static int hand_over(struct hxs_create *c, struct hxs_rollback *out,
 	return 0;
 }
 
-int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
-			bool *adopt, struct hxs_rollback *out,
-			struct hxs_err *err)
+/* One attempt; *@broken is the source that might be taken as mere bytes. */
+static int try_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
+			bool *adopt, char **raw, size_t *broken,
+			struct hxs_rollback *out, struct hxs_err *err)
 {
 	struct hxs_create c = {
 		.store = s,
 		.opts = opts,
 		.kind = HXS_ROLLBACK,
 		.adopt = adopt,
+		.raw = raw,
+		.broken = NO_SOURCE,
 		.staging = HXS_STAGING_INIT,
 		.relay = { .to = opts->listener, .phase = "beginning" },
 	};
@@ -401,6 +416,45 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
 	if (r == 0)
 		r = hand_over(&c, out, err);
 	release(&c);
+	*broken = c.broken;
+	return r;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+	while (count)
+		free(texts[--count]);
+	free(texts);
+}
+
+int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
+			bool *adopt, struct hxs_rollback *out,
+			struct hxs_err *err)
+{
+	const struct hxs_config_env *env =
+		hxs_config_env(opts->config, opts->env);
+	size_t n = env ? env->source_count : 0, broken = NO_SOURCE;
+	char **raw = calloc(n + 1, sizeof(*raw));
+	HXS_AUTO_FREE bool *may = calloc(n + 1, sizeof(*may));
+	struct hxs_err why = HXS_ERR_INIT;
+	int r = raw && may ? 0 : hxs_err_errno(&why, ENOMEM, "beginning");
+
+	if (r == 0)
+		memcpy(may, adopt, n * sizeof(*may));
+	while (r == 0) {
+		memcpy(adopt, may, n * sizeof(*may));
+		r = try_rollback(s, opts, adopt, raw, &broken, out, &why);
+		if (r >= 0 || broken == NO_SOURCE)
+			break;
+		raw[broken] = strdup(why.message);
+		if (raw[broken])
+			r = 0;
+		hxs_err_clear(&why);
+	}
+	if (raw)
+		free_texts(raw, n);
+	if (r < 0 && err)
+		*err = why;
 	if (r < 0)
 		return hxs_err_prefix(err, r, "cannot make the rollback point");
 	return r == NOTHING ? 0 : 1;

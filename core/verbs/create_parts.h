@@ -12,6 +12,7 @@
 
 struct hxs_create_source {
 	const struct hxs_config_source *config;
+	struct hxs_config_source raw; /* that, but its databases mere bytes */
 	const struct hxs_source_ops *ops;
 	void *state; /* NULL: the source is missing, and may be */
 	struct hxs_source_totals totals;
@@ -33,6 +34,9 @@ struct hxs_create {
 	enum hxs_kind kind;
 	/* By source: may be surveyed instead of copied; and was. Or NULL. */
 	bool *adopt;
+	/* By source: why its databases are taken as mere bytes. Or NULL. */
+	char **raw;
+	size_t broken; /* the source with a database that cannot be copied */
 	const struct hxs_config_env *env;
 	struct hxs_create_source *sources;
 	struct hxs_capture cap;
@@ -65,8 +69,9 @@ struct hxs_rollback {
  * one a source in the configuration's order, tells which may be taken where
  * they lie, and afterwards which were: with any, all but those is durable in
  * out->staging, which is the caller's to complete; else it is published.
- * opts->keep, full, tags and allow_shrink do not count. Errors as
- * hxs_create().
+ * A source with a database that SQLite cannot copy, which may be why it is to
+ * be replaced, is kept byte by byte, with a warning. opts->keep, full, tags
+ * and allow_shrink do not count. Errors as hxs_create().
  */
 HXS_MUST_CHECK
 int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
