@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/xattr.h"
 #include "source/copy.h"
+#include "source/sqlite.h"
 #include "source/tree.h"
 
 #include <errno.h>
@@ -64,28 +65,42 @@ static int add_todo(struct keep *k, const char *name, bool all)
 	return 0;
 }
 
+/* Give @fd, a directory of ours, all attributes of the live one @live. */
+static int make_like(int fd, int live)
+{
+	HXS_AUTO_BUF struct hxs_buf x = HXS_BUF_INIT;
+	struct hxs_tree_stat ts;
+	struct stat st, now;
+	int r;
+
+	r = fstat(live, &st) < 0 ? -errno : hxs_xattr_read(live, &x);
+	if (r < 0)
+		return r;
+	hxs_tree_from_stat(&ts, &st);
+	r = hxs_copy_attributes(fd, &ts, x.data, x.len, NULL);
+	if (r == 0 && fstat(fd, &now) < 0)
+		r = -errno;
+	/* That leaves set-id bits out. */
+	if (r == 0 && now.st_uid == st.st_uid && now.st_gid == st.st_gid &&
+	    fchmod(fd, st.st_mode & 07777) < 0)
+		r = -errno;
+	return r;
+}
+
 /* Make directory @path of the staged tree, like the live one. */
 static int make_dir(struct keep *k, const char *path)
 {
-	HXS_AUTO_BUF struct hxs_buf x = HXS_BUF_INIT;
 	HXS_AUTO_CLOSE int live = -1, fd = -1;
-	struct hxs_tree_stat ts;
-	struct stat st;
 	int r;
 
 	live = hxs_io_open_dir(k->live, path);
 	if (live < 0)
 		return live;
-	r = fstat(live, &st) < 0 ? -errno : hxs_xattr_read(live, &x);
-	if (r == 0)
-		r = hxs_io_mkdirs(k->staged, path, 0700);
+	r = hxs_io_mkdirs(k->staged, path, 0700);
 	if (r < 0)
 		return r;
 	fd = hxs_io_open_dir(k->staged, path);
-	if (fd < 0)
-		return fd;
-	hxs_tree_from_stat(&ts, &st);
-	return hxs_copy_attributes(fd, &ts, x.data, x.len, NULL);
+	return fd < 0 ? fd : make_like(fd, live);
 }
 
 /* Make the directory at hand, and those it is in, as far as is needed. */
@@ -120,6 +135,8 @@ static int open_to(struct keep *k)
 
 	if (k->to >= 0)
 		return 0;
+	if (k->staged < 0)
+		return -ENOTDIR;
 	k->to = hxs_io_open_dir(k->staged, k->at.path);
 	if (k->to == -ENOENT) {
 		r = make_dirs(k);
@@ -153,28 +170,67 @@ static bool leaves_out(const struct keep *k, const char *name, mode_t mode)
 	return hxs_walk_excludes(k->src, hxs_buf_str(&path), name);
 }
 
+/* What may not be changed can neither be linked nor be done away with. */
+static int check_free(const struct keep *k, const struct statx *x,
+		      const char *name)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+
+	if (!(x->stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)))
+		return 0;
+	(void)hxs_path_show(&shown, k->at.path, strlen(k->at.path));
+	(void)hxs_buf_puts(&shown, k->at.path[0] ? "/" : "");
+	(void)hxs_path_show(&shown, name, strlen(name));
+	return hxs_err_set(k->err, HXS_EDENIED,
+			   "refused: source '%s': '%s%s%s' is immutable or "
+			   "append-only (chattr)",
+			   k->src->name, k->below, k->below[0] ? "/" : "",
+			   hxs_buf_str(&shown));
+}
+
+static int keep(struct keep *k, const char *name, mode_t mode)
+{
+	int r = open_to(k);
+
+	if (r < 0)
+		return r;
+	if (hxs_sqlite_is_beside(k->to, name))
+		return 0;
+	if (linkat(k->from, name, k->to, name, 0) == 0) {
+		k->kept++;
+		return 0;
+	}
+	if (errno != EEXIST || is_special(mode))
+		return errno == EEXIST ? 0 : -errno;
+	if (unlinkat(k->to, name, 0) < 0 ||
+	    linkat(k->from, name, k->to, name, 0) < 0)
+		return -errno;
+	k->kept++;
+	return 0;
+}
+
 static int see(const char *name, unsigned char type HXS_UNUSED, void *ctx)
 {
 	struct keep *k = ctx;
-	struct stat st;
+	struct statx x;
 	bool out;
 	int r;
 
-	if (fstatat(k->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (statx(k->from, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+		  STATX_TYPE, &x) < 0)
 		return errno == ENOENT ? 0 : fail(k, -errno, name);
-	out = leaves_out(k, name, st.st_mode);
-	if (S_ISDIR(st.st_mode)) {
+	r = check_free(k, &x, name);
+	if (r < 0)
+		return r;
+	out = leaves_out(k, name, x.stx_mode);
+	if (S_ISDIR(x.stx_mode)) {
 		/* An empty directory that is left out is kept, too. */
 		r = add_todo(k, name, out);
 		return r < 0 ? fail(k, r, name) : 0;
 	}
 	if (!out)
 		return 0;
-	r = open_to(k);
-	if (r == 0 && linkat(k->from, name, k->to, name, 0) < 0)
-		r = errno == EEXIST ? 0 : -errno;
-	else if (r == 0)
-		k->kept++;
+	r = keep(k, name, x.stx_mode);
 	return r < 0 ? fail(k, r, name) : 0;
 }
 
@@ -190,10 +246,10 @@ static int see_dir(struct keep *k)
 	if (k->from < 0)
 		return fail(k, k->from, "");
 	r = hxs_io_list(k->from, see, k);
+	if (r == 0 && k->at.all)
+		r = open_to(k);
 	if (r < 0 && k->err && !k->err->code)
 		r = fail(k, r, "");
-	if (r == 0 && k->at.all && open_to(k) < 0)
-		r = fail(k, -EIO, "");
 	if (k->to >= 0) {
 		times[0] = *t;
 		times[1] = k->to_before.st_mtim;
@@ -235,4 +291,24 @@ int hxs_keep_left_out(const struct hxs_config_source *src, const char *below,
 				     "cannot keep what backups "
 				     "leave out");
 	return r;
+}
+
+int hxs_keep_alone(const struct hxs_config_source *src, const char *below,
+		   int live, int stage, const char *name, uint64_t *kept,
+		   struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	int r;
+
+	if (mkdirat(stage, name, 0700) < 0)
+		return hxs_err_errno(err, errno, "cannot stage '%s'", below);
+	fd = hxs_io_open_dir(stage, name);
+	r = fd < 0 ? hxs_err_errno(err, -fd, "cannot stage '%s'", below)
+		   : hxs_keep_left_out(src, below, live, fd, kept, err);
+	/* Nothing was put in: then it goes again. */
+	if (r < 0 || unlinkat(stage, name, AT_REMOVEDIR) == 0)
+		return r;
+	r = errno == ENOTEMPTY || errno == EEXIST ? make_like(fd, live)
+						  : -errno;
+	return r < 0 ? hxs_err_errno(err, -r, "cannot stage '%s'", below) : 0;
 }

@@ -15,12 +15,26 @@
  * Link all that @src leaves out below the live directory @live, which is
  * @below in the source ("" for its top), into the staged tree @staged, at the
  * same paths; directories it is in that are not there are made like the live
- * ones. A name that the staged tree has is left
- * as it is. Both on one file system. *@kept counts what was linked. -errno.
+ * ones. An excluded file or .env* takes the place of a staged one of that
+ * name, since no rollback point holds it; anything else does not. What would
+ * be applied to a staged database is not kept.
+ *
+ * @staged is -1 where what is staged is no directory: then there must be
+ * nothing to keep. Both are on one file system. *@kept counts what was linked.
+ * -HXS_EDENIED for anything live that is immutable or append-only; -errno.
  */
 HXS_MUST_CHECK
 int hxs_keep_left_out(const struct hxs_config_source *src, const char *below,
 		      int live, int staged, uint64_t *kept,
 		      struct hxs_err *err);
+
+/*
+ * The same where nothing is staged: directory @name, like the live one, is
+ * made in @stage if there is anything to keep.
+ */
+HXS_MUST_CHECK
+int hxs_keep_alone(const struct hxs_config_source *src, const char *below,
+		   int live, int stage, const char *name, uint64_t *kept,
+		   struct hxs_err *err);
 
 #endif

@@ -57,6 +57,10 @@ HXS_MUST_CHECK
 int hxs_stage_attributes(struct hxs_stage *s, uint32_t entry, int fd,
 			 struct hxs_err *err);
 
+/* Forget the ACLs @fd inherited from the directory it was made in. -errno. */
+HXS_MUST_CHECK
+int hxs_stage_disown(int fd);
+
 /*
  * Check what was staged as @name in @dirfd as its kind of source can: every
  * SQLite database in it is whole by SQLite's own integrity_check, read only,

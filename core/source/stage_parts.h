@@ -113,9 +113,6 @@ int hxs_stage_link(struct hxs_stage_run *run, const struct hxs_node *node,
 
 /* ---- stage_attributes.c ------------------------------------------------ */
 
-/* Forget what @fd inherited from the directory it was made in. */
-int hxs_stage_disown(int fd);
-
 /* Owner, extended attributes, mode and times of a file or directory. */
 HXS_MUST_CHECK
 int hxs_stage_set(struct hxs_stage_run *run, const struct hxs_node *node,

@@ -3,6 +3,7 @@
 
 /* What restore and recover are made of. For restore*.c and recover.c only. */
 #include "base/pool.h"
+#include "source/stage.h"
 #include "store/journal.h"
 #include "store/snapshot.h"
 #include "verbs/create_parts.h"
@@ -10,7 +11,7 @@
 #include "verbs/restore.h"
 #include "verbs/restore_pick.h"
 
-/* ---- recover.c --------------------------------------------------------- */
+/* ---- restore_end.c ----------------------------------------------------- */
 
 /*
  * Undo the restore that @j, in state staging or intent, speaks of: targets
@@ -37,6 +38,12 @@ int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
 /* One name that is to get something else. */
 struct hxs_restore_item {
 	uint32_t entry; /* of the snapshot; NO_ENTRY: the name goes */
+	/*
+	 * A directory that is not there, and is wanted for what is below it:
+	 * of entry, only these. None: all of it.
+	 */
+	uint32_t *only;
+	size_t only_count;
 	char *dir, *name; /* as in struct hxs_move */
 };
 
@@ -84,6 +91,26 @@ int hxs_restore_find_targets(struct hxs_restore *rs,
 			     struct hxs_err *err);
 void hxs_restore_free_targets(struct hxs_restore *rs);
 
+/*
+ * 1 if something is mounted on @name in @dirfd, or it is a file system's
+ * own part that cannot be moved out of, or -errno.
+ */
+int hxs_restore_is_mount_point(int dirfd, const char *name);
+
+/* ---- restore_items.c: which names of a target ------------------------- */
+
+/* Whether @name is what SQLite calls something beside a database @base. */
+bool hxs_restore_is_beside(const char *name, const char *base);
+
+/* Add all of @t; or entry @entry, which is at @rest ("a/b") below it. */
+HXS_MUST_CHECK
+int hxs_restore_add_whole(const struct hxs_restore *rs,
+			  struct hxs_restore_target *t, struct hxs_err *err);
+HXS_MUST_CHECK
+int hxs_restore_add_path(const struct hxs_restore *rs,
+			 struct hxs_restore_target *t, const char *rest,
+			 uint32_t entry, struct hxs_err *err);
+
 /* ---- restore_apart.c: what must not be touched ------------------------- */
 
 /*
@@ -105,6 +132,23 @@ int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err);
 
+/* ---- restore_chain.c --------------------------------------------------- */
+
+/*
+ * Check what was staged as @name in @dir for entry @entry. Where SQLite finds
+ * fault with what a rollback point holds, it did so before: a warning.
+ */
+HXS_MUST_CHECK
+int hxs_restore_check_staged(struct hxs_restore *rs, struct hxs_stage *stage,
+			     uint32_t entry, int dir, const char *name,
+			     struct hxs_err *err);
+
+/* Stage of directory @it just what is wanted, as @name in @stage_fd. */
+HXS_MUST_CHECK
+int hxs_restore_stage_only(struct hxs_restore *rs, struct hxs_stage *stage,
+			   const struct hxs_restore_item *it, int stage_fd,
+			   const char *name, struct hxs_err *err);
+
 /* ---- restore_swap.c ---------------------------------------------------- */
 
 /*
@@ -120,12 +164,18 @@ int hxs_restore_swap(struct hxs_restore *rs, const bool *adopted,
 /* ---- restore_changed.c ------------------------------------------------- */
 
 /*
- * Whether @source, a directory whose tree is open as @top, is no longer what
+ * Whether @src, a directory whose tree is open as @top, is no longer what
  * @idx, the rollback point's index, tells of it: 1 with the first path that
  * is not appended to @changed, 0, or -errno.
  */
 HXS_MUST_CHECK
-int hxs_restore_find_change(const struct hxs_index *idx, const char *source,
-			    int top, struct hxs_buf *changed);
+int hxs_restore_find_change(const struct hxs_index *idx,
+			    const struct hxs_config_source *src, int top,
+			    struct hxs_buf *changed);
+
+/* The same for a source that is file @name in @dir: 1, 0 or -errno. */
+HXS_MUST_CHECK
+int hxs_restore_file_changed(const struct hxs_index *idx, const char *source,
+			     int dir, const char *name);
 
 #endif

@@ -88,8 +88,9 @@ static int fill_journal(struct hxs_restore *rs)
 static int make_stage(const struct hxs_restore_target *t,
 		      const struct hxs_target *to, struct hxs_err *err)
 {
+	HXS_AUTO_CLOSE int fd = -1;
 	struct stat before;
-	int fd;
+	int r;
 
 	if (fstat(t->place_fd, &before) < 0 ||
 	    mkdirat(t->place_fd, to->stage, 0700) < 0)
@@ -97,13 +98,14 @@ static int make_stage(const struct hxs_restore_target *t,
 				     "cannot create a directory in '%s'",
 				     t->place);
 	hxs_swap_keep_times(t->place_fd, &before);
-	fd = hxs_io_open_dir(t->place_fd, to->stage);
-	/* The umask may have taken away what we need. */
-	if (fd < 0 || fchmod(fd, 0700) < 0)
-		return hxs_err_errno(err, fd < 0 ? -fd : errno,
-				     "cannot open '%s/%s'", t->place,
+	/* Neither the umask nor the directory above has a say. */
+	r = fchmodat(t->place_fd, to->stage, 0700, 0) < 0 ? -errno : 0;
+	fd = r < 0 ? r : hxs_io_open_dir(t->place_fd, to->stage);
+	r = fd < 0 ? fd : hxs_stage_disown(fd);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot open '%s/%s'", t->place,
 				     to->stage);
-	return fd;
+	return HXS_STEAL_FD(fd);
 }
 
 /* A directory that has the attributes of @fd, for swap's give_self(). */
@@ -114,7 +116,8 @@ static int note_self(int stage, const char *name,
 	HXS_AUTO_CLOSE int fd = -1;
 	int r;
 
-	if (mkdirat(stage, name, 0700) < 0)
+	if (mkdirat(stage, name, 0700) < 0 ||
+	    fchmodat(stage, name, 0700, 0) < 0)
 		return -errno;
 	fd = hxs_io_open_dir(stage, name);
 	r = fd < 0 ? fd : hxs_copy_attributes(fd, st, xattrs, len, NULL);
@@ -163,13 +166,14 @@ static const char *below_source(const struct hxs_restore_target *t,
 	return path[0] ? path + 1 : "";
 }
 
-/* Give what backups leave out its place in the staged tree @name. */
+/* Give what backups leave out its place in what is staged as @name. */
 static int keep_left_out(const struct hxs_restore_target *t,
 			 const struct hxs_restore_item *it, int stage,
 			 const char *name, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
 	HXS_AUTO_CLOSE int live = -1, staged = -1;
+	const char *below;
 	uint64_t kept = 0;
 
 	(void)hxs_buf_printf(&path, "%s%s%s", it->dir, it->dir[0] ? "/" : "",
@@ -178,12 +182,23 @@ static int keep_left_out(const struct hxs_restore_target *t,
 		return hxs_err_errno(err, ENOMEM, "cannot stage '%s'",
 				     it->name);
 	live = hxs_io_open_dir(t->place_fd, path.data);
-	staged = live < 0 ? -ENOENT : hxs_io_open_dir(stage, name);
-	if (live < 0 || staged < 0)
-		return 0; /* nothing there, or no directory */
-	return hxs_keep_left_out(t->source, below_source(t, path.data), live,
-				 staged, &kept, err);
+	if (live == -ENOENT || live == -ENOTDIR || live == -ELOOP)
+		return 0;
+	if (live < 0)
+		return hxs_err_errno(err, -live, "cannot open '%s/%s'",
+				     t->place, path.data);
+	below = below_source(t, path.data);
+	if (it->entry == HXS_NO_ENTRY)
+		return hxs_keep_alone(t->source, below, live, stage, name,
+				      &kept, err);
+	staged = hxs_io_open_dir(stage, name);
+	if (staged < 0 && staged != -ENOTDIR && staged != -ELOOP)
+		return hxs_err_errno(err, -staged, "cannot stage '%s'", below);
+	return hxs_keep_left_out(t->source, below, live,
+				 staged < 0 ? -1 : staged, &kept, err);
 }
+
+/* ---- one item ---------------------------------------------------------- */
 
 static int stage_items(struct hxs_restore *rs,
 		       const struct hxs_restore_target *t, int stage_fd,
@@ -196,13 +211,21 @@ static int stage_items(struct hxs_restore *rs,
 	for (i = 0; r == 0 && i < t->item_count; i++) {
 		const struct hxs_restore_item *it = &t->items[i];
 
-		if (it->entry == HXS_NO_ENTRY)
-			continue;
 		hxs_swap_new_name(i, name);
-		r = hxs_stage_entry(stage, it->entry, stage_fd, name, err);
-		if (r == 0)
-			r = hxs_stage_check(stage, it->entry, stage_fd, name,
+		if (it->only_count) {
+			r = hxs_restore_stage_only(rs, stage, it, stage_fd,
+						   name, err);
+			continue;
+		}
+		if (it->entry != HXS_NO_ENTRY) {
+			r = hxs_stage_entry(stage, it->entry, stage_fd, name,
 					    err);
+			if (r == 0)
+				r = hxs_restore_check_staged(rs, stage,
+							     it->entry,
+							     stage_fd, name,
+							     err);
+		}
 		if (r == 0)
 			r = keep_left_out(t, it, stage_fd, name, err);
 	}

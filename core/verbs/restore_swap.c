@@ -93,8 +93,18 @@ static int check_target(const struct hxs_restore *rs, size_t n, bool swapped,
 	char name[32];
 	int r = 1;
 
-	if (!rs->rollback.index || t->old.type != S_IFDIR || as_one != swapped)
+	if (!rs->rollback.index || t->old.ino == 0 || as_one != swapped)
 		return 0;
+	if (t->old.type != S_IFDIR) {
+		r = hxs_restore_file_changed(rs->rollback.index,
+					     t->source->name, t->place_fd,
+					     t->name);
+		if (r < 0)
+			return hxs_err_errno(err, -r,
+					     "cannot look at '%s' again",
+					     t->path);
+		return r > 0 ? changed(t, t->name, err) : 0;
+	}
 	if (swapped) {
 		stage = hxs_io_open_dir(t->place_fd, to->stage);
 		r = stage < 0 ? stage
@@ -107,8 +117,8 @@ static int check_target(const struct hxs_restore *rs, size_t n, bool swapped,
 	if (r >= 0 && fd < 0)
 		r = fd == -1 ? -ENOENT : fd;
 	if (r > 0)
-		r = hxs_restore_find_change(rs->rollback.index, t->source->name,
-					    fd, &path);
+		r = hxs_restore_find_change(rs->rollback.index, t->source, fd,
+					    &path);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot look at '%s' again",
 				     t->path);

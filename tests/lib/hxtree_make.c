@@ -163,8 +163,8 @@ static void make_links(struct rng *r, int top)
 	put_link(d, "ring 1", "ring 2");
 	put_link(d, "ring 2", "ring 1");
 	put_link(d, "odd \n target", "a\nb\\c\377 ");
-	memset(target, 't', 1024);
-	target[1024] = '\0';
+	memset(target, 't', 1000); /* XFS takes 1023 */
+	target[1000] = '\0';
 	put_link(d, "long target", target);
 	put_hard(d, "dangling", d, "dangling again");
 	(void)close(d);

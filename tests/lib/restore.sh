@@ -1,0 +1,88 @@
+# shellcheck shell=sh
+# shellcheck disable=SC3043 # 'local' is known to every sh we run on
+#
+# What tests of restore share. To be read after lib.sh.
+
+# sources NAME=PATH...: write hxsnap.json for the environment dev with these
+# sources; $SOURCE_MORE is put into each ("exclude": [...]).
+sources() {
+	local one list='' more="${SOURCE_MORE:+, $SOURCE_MORE}"
+	HXSNAP_CONFIG=$TRASH/hxsnap.json
+	export HXSNAP_CONFIG
+	for one; do
+		list="$list${list:+, }\"${one%%=*}\": {\"kind\":
+			\"directory\", \"path\": \"${one#*=}\"$more}"
+	done
+	cat >"$HXSNAP_CONFIG" <<-END
+	{"store": "$STORE", "environments": {"dev": {"sources": {$list}}}}
+	END
+}
+
+# look [-c] PATH...: all there is, to the inode and the nanosecond; with -c
+# also when each was changed in any way.
+look() {
+	local form='%p %y %i %n %m %U %G %s %T@ %l'
+	if [ "$1" = -c ]; then
+		shift
+		form="$form %C@"
+	fi
+	find "$@" -printf "$form\n" | sort
+}
+
+# What a store holds, but for the log of what was tried, locks, and what is
+# known of snapshots already there.
+look_at_store() {
+	find "$STORE" \( -path "$STORE/.hxsnap/audit*" -o \
+		-path "$STORE/.hxsnap/lock*" -o \
+		-path "$STORE/.hxsnap/verify*" \) -prune -o \
+		-type f -printf '%p %i %s %T@\n' | sort
+	find "$STORE/backups" "$STORE/rollbacks" -mindepth 2 -maxdepth 2 \
+		2>/dev/null | sort
+}
+
+# Nothing half done is left: beside targets, in the store, as a journal.
+no_remains() {
+	find "$TRASH" -name '.hxsnap-*' >"$TRASH/.remains"
+	find "$STORE/backups" "$STORE/rollbacks" -mindepth 2 -maxdepth 2 \
+		-name '.*' >>"$TRASH/.remains" 2>/dev/null
+	[ ! -d "$STORE/.hxsnap/journal" ] ||
+		find "$STORE/.hxsnap/journal" -type f >>"$TRASH/.remains"
+	test_line_count 0 "$TRASH/.remains"
+}
+
+# restore REF [PATH...]: the rollback point's id in $rollback; it is whole.
+restore() {
+	rollback=$(hxsnap -q restore "$@") && no_remains && {
+		[ -z "$rollback" ] ||
+			hxsnap -q verify "dev/.rollbacks/$rollback"
+	}
+}
+
+# refused STATUS PATTERN LIVE COMMAND...: it ends with this status and says
+# why, and what is at LIVE, and the store, is as it was. What it said is in err.
+refused() {
+	local want="$1" pattern="$2" live="$3"
+	shift 3
+	look -c "$live" >"$TRASH/.live-before" &&
+		look_at_store >"$TRASH/.store-before" &&
+		test_exit "$want" "$@" >"$TRASH/out" 2>"$TRASH/err" &&
+		test_line_count 0 "$TRASH/out" &&
+		test_grep "$pattern" "$TRASH/err" &&
+		test_grep "nothing was changed" "$TRASH/err" &&
+		look -c "$live" >"$TRASH/.live-after" &&
+		test_cmp "$TRASH/.live-before" "$TRASH/.live-after" &&
+		look_at_store >"$TRASH/.store-after" &&
+		test_cmp "$TRASH/.store-before" "$TRASH/.store-after" &&
+		no_remains
+}
+
+# same_by_rsync A B: rsync, told to compare everything, would do nothing.
+same_by_rsync() {
+	rsync -aHAXn --checksum --delete --itemize-changes "$1/" "$2/" \
+		>"$TRASH/.rsync" && test_line_count 0 "$TRASH/.rsync"
+}
+
+# inode PATH
+inode() {
+	stat -c %i "$1"
+}
