@@ -194,6 +194,13 @@ int hxs_clock_parse_id(const char *id, int64_t *sec)
 	return fields_to_sec(&f, sec);
 }
 
+bool hxs_clock_is_id(const char *id)
+{
+	int64_t sec;
+
+	return hxs_clock_parse_id(id, &sec) == 0;
+}
+
 int hxs_clock_format_rfc3339(int64_t sec, char out[HXS_RFC3339_LEN + 1])
 {
 	struct fields f;

@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -33,6 +34,7 @@ int hxs_clock_format_id(int64_t sec, char out[HXS_ID_LEN + 1]);
 
 /* -EINVAL unless @id is exactly an id of a real date (no 30 February). */
 int hxs_clock_parse_id(const char *id, int64_t *sec);
+bool hxs_clock_is_id(const char *id);
 
 #define HXS_RFC3339_LEN 20 /* "2026-02-05T15:29:00Z" */
 int hxs_clock_format_rfc3339(int64_t sec, char out[HXS_RFC3339_LEN + 1]);

@@ -7,30 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-ssize_t hxs_io_pread_full(int fd, void *buf, size_t len, uint64_t off)
-{
-	size_t done = 0;
-	uint64_t end;
-	ssize_t n;
-
-	if (len > SSIZE_MAX || __builtin_add_overflow(off, len, &end) ||
-	    end > INT64_MAX)
-		return -EINVAL;
-	while (done < len) {
-		n = pread(fd, (char *)buf + done, len - done,
-			  (off_t)(off + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-ssize_t hxs_io_read_full(int fd, void *buf, size_t len)
+/* From @*off on, or with NULL from where @fd stands. */
+static ssize_t read_full(int fd, void *buf, size_t len, const uint64_t *off)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -38,7 +16,11 @@ ssize_t hxs_io_read_full(int fd, void *buf, size_t len)
 	if (len > SSIZE_MAX)
 		return -EINVAL;
 	while (done < len) {
-		n = read(fd, (char *)buf + done, len - done);
+		if (off)
+			n = pread(fd, (char *)buf + done, len - done,
+				  (off_t)(*off + done));
+		else
+			n = read(fd, (char *)buf + done, len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -50,13 +32,31 @@ ssize_t hxs_io_read_full(int fd, void *buf, size_t len)
 	return (ssize_t)done;
 }
 
-int hxs_io_write_full(int fd, const void *buf, size_t len)
+ssize_t hxs_io_pread_full(int fd, void *buf, size_t len, uint64_t off)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX)
+		return -EINVAL;
+	return read_full(fd, buf, len, &off);
+}
+
+ssize_t hxs_io_read_full(int fd, void *buf, size_t len)
+{
+	return read_full(fd, buf, len, NULL);
+}
+
+static int write_full(int fd, const void *buf, size_t len, const uint64_t *off)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < len) {
-		n = write(fd, (const char *)buf + done, len - done);
+		if (off)
+			n = pwrite(fd, (const char *)buf + done, len - done,
+				   (off_t)(*off + done));
+		else
+			n = write(fd, (const char *)buf + done, len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -68,26 +68,18 @@ int hxs_io_write_full(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+int hxs_io_write_full(int fd, const void *buf, size_t len)
+{
+	return write_full(fd, buf, len, NULL);
+}
+
 int hxs_io_pwrite_full(int fd, const void *buf, size_t len, uint64_t off)
 {
-	size_t done = 0;
 	uint64_t end;
-	ssize_t n;
 
 	if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX)
 		return -EFBIG;
-	while (done < len) {
-		n = pwrite(fd, (const char *)buf + done, len - done,
-			   (off_t)(off + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EIO;
-		done += (size_t)n;
-	}
-	return 0;
+	return write_full(fd, buf, len, &off);
 }
 
 /* How much to ask for first: a regular file says, a pipe does not. */

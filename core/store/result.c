@@ -24,13 +24,6 @@ static void path_of(char out[PATH_SIZE], const char *what, enum hxs_kind kind,
 		       id ? suffix : "");
 }
 
-static bool is_id(const char *id)
-{
-	int64_t sec;
-
-	return hxs_clock_parse_id(id, &sec) == 0;
-}
-
 /* Durably write STORE/.hxsnap/WHAT/AREA/ENV/NAME. */
 static int put(struct hxs_store *s, const char *what, enum hxs_kind kind,
 	       const char *env, const char *name, const struct hxs_buf *text)
@@ -69,7 +62,7 @@ int hxs_result_save(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	struct hxs_json_out o;
 	int e;
 
-	if (!hxs_path_is_name(env) || !is_id(id))
+	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
 		return hxs_err_set(err, EINVAL, "no snapshot is named so");
 	hxs_ref_format(kind, env, id, ref);
 	e = hxs_clock_format_rfc3339(r->when, when);
@@ -151,7 +144,7 @@ int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
 	struct hxs_result got;
 	size_t len;
 
-	if (!hxs_path_is_name(env) || !is_id(id))
+	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
 		return 0;
 	path_of(path, "verify", kind, env, id, SUFFIX);
 	fd = hxs_io_open_regular(hxs_store_fd(s), path, NULL);
@@ -182,7 +175,7 @@ static int see_result(const char *name, unsigned char type HXS_UNUSED,
 		return 0;
 	memcpy(id, name, HXS_ID_LEN);
 	id[HXS_ID_LEN] = '\0';
-	if (!is_id(id))
+	if (!hxs_clock_is_id(id))
 		return 0;
 	if (ids->count == ids->cap) {
 		cap = ids->cap ? ids->cap * 2 : 64;
@@ -248,7 +241,7 @@ int hxs_result_pin(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	char ref[HXS_REF_TEXT];
 	int r;
 
-	if (!hxs_path_is_name(env) || !is_id(id))
+	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
 		return hxs_err_set(err, EINVAL, "no snapshot is named so");
 	r = put(s, "pins", kind, env, id, &empty);
 	if (r < 0) {
@@ -264,7 +257,7 @@ bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
 	char path[PATH_SIZE];
 	HXS_AUTO_CLOSE int fd = -1;
 
-	if (!hxs_path_is_name(env) || !is_id(id))
+	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
 		return false;
 	path_of(path, "pins", kind, env, id, "");
 	fd = hxs_io_open_beneath(hxs_store_fd(s), path, O_PATH, 0);

@@ -369,13 +369,6 @@ int hxs_store_envs(const struct hxs_store *s, struct hxs_names *out,
 	return 0;
 }
 
-static bool is_id(const char *name)
-{
-	int64_t sec;
-
-	return hxs_clock_parse_id(name, &sec) == 0;
-}
-
 /* "backups/dev" or "backups/dev/20260205T152900Z". */
 #define AREA_PATH_MAX 128
 static void area_path(enum hxs_kind kind, const char *env, const char *id,
@@ -388,7 +381,7 @@ static void area_path(enum hxs_kind kind, const char *env, const char *id,
 int hxs_store_ids(const struct hxs_store *s, enum hxs_kind kind,
 		  const char *env, struct hxs_names *out, struct hxs_err *err)
 {
-	struct collect c = { .wanted = is_id };
+	struct collect c = { .wanted = hxs_clock_is_id };
 	char path[AREA_PATH_MAX];
 	int r;
 
@@ -414,7 +407,7 @@ int hxs_store_open_dir(const struct hxs_store *s, enum hxs_kind kind,
 	char path[AREA_PATH_MAX], ref[HXS_REF_TEXT];
 	int r = -ENOENT;
 
-	if (hxs_path_is_name(env) && is_id(id)) {
+	if (hxs_path_is_name(env) && hxs_clock_is_id(id)) {
 		area_path(kind, env, id, path);
 		r = hxs_io_open_dir(s->fd, path);
 	}
@@ -423,7 +416,7 @@ int hxs_store_open_dir(const struct hxs_store *s, enum hxs_kind kind,
 		return 0;
 	}
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
-		if (!hxs_path_is_name(env) || !is_id(id))
+		if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
 			return hxs_err_set(err, HXS_ENOSUCH,
 					   "there is no such snapshot");
 		hxs_ref_format(kind, env, id, ref);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "format/manifest.h"
 #include "store/result.h"
+#include "verbs/history.h"
 
 #include <errno.h>
 #include <string.h>
@@ -34,22 +35,18 @@ static void open_verified(struct hxs_create *c)
 			      hxs_snapshot_manifest_digest(snap)))
 		return;
 	c->verified = HXS_STEAL(snap);
+	memcpy(c->verified_id, id, sizeof(id));
 }
 
 /* Parse meta.json of backup @id; false if that cannot be done. */
 static bool read_meta(struct hxs_create *c, const char *id,
 		      struct hxs_meta *out)
 {
-	HXS_AUTO_CLOSE int dir = -1, fd = -1;
-	HXS_AUTO_FREE char *text = NULL;
-	size_t len;
+	HXS_AUTO_CLOSE int dir = -1;
 
-	if (hxs_store_open_dir(c->store, HXS_BACKUP, c->opts->env, id, &dir,
-			       NULL) < 0)
-		return false;
-	fd = hxs_io_open_regular(dir, HXS_META_NAME, NULL);
-	return fd >= 0 && hxs_io_read_all(fd, HXS_META_MAX, &text, &len) == 0 &&
-	       hxs_meta_parse(text, len, out, NULL) == 0;
+	return hxs_store_open_dir(c->store, HXS_BACKUP, c->opts->env, id, &dir,
+				  NULL) == 0 &&
+	       hxs_history_read_meta(dir, out, NULL) == 0;
 }
 
 static void take_before(struct hxs_create *c, const struct hxs_meta *m)
@@ -146,6 +143,10 @@ static int digest_manifest(struct hxs_create *c, const char *id,
 	size_t len;
 	int r;
 
+	if (c->kind == HXS_BACKUP && strcmp(id, c->verified_id) == 0) {
+		*out = *hxs_snapshot_manifest_digest(c->verified);
+		return 0; /* it was read a moment ago */
+	}
 	r = hxs_store_open_dir(c->store, c->kind, c->opts->env, id, &dir, NULL);
 	if (r < 0)
 		return r;

@@ -42,6 +42,7 @@ struct hxs_create {
 	struct hxs_capture cap;
 	struct hxs_index_builder *builder;
 	struct hxs_snapshot *verified; /* what is linked from, or NULL */
+	char verified_id[HXS_ID_LEN + 1];
 	struct hxs_staging staging;
 	struct hxs_meta meta;
 	struct hxs_create_commit commit;

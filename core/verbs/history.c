@@ -51,7 +51,7 @@ static int look(int dirfd, struct hxs_history_item *item, bool *has_meta)
 	return 0;
 }
 
-static int read_meta(int dirfd, struct hxs_meta *out, struct hxs_err *err)
+int hxs_history_read_meta(int dirfd, struct hxs_meta *out, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int fd = -1;
 	HXS_AUTO_FREE char *text = NULL;
@@ -83,7 +83,7 @@ static int take_meta(int dirfd, struct hxs_history_item *item,
 	struct hxs_err why = HXS_ERR_INIT;
 	int r;
 
-	r = read_meta(dirfd, &item->meta, &why);
+	r = hxs_history_read_meta(dirfd, &item->meta, &why);
 	if (r == -ENOMEM) {
 		if (err)
 			*err = why;

@@ -25,6 +25,13 @@ struct hxs_history_item {
 void hxs_history_item_release(struct hxs_history_item *item);
 
 /*
+ * Read the meta.json in snapshot directory @dirfd, checking nothing but
+ * itself. -HXS_ECORRUPT, -ENOENT, -errno.
+ */
+HXS_MUST_CHECK
+int hxs_history_read_meta(int dirfd, struct hxs_meta *out, struct hxs_err *err);
+
+/*
  * Describe one snapshot cheaply: meta.json is parsed but not verified (its
  * digest is checked by `show`). Damage is told in the item, not returned.
  */
