@@ -4,6 +4,7 @@
  * size alone the bytes are hashed where they lie.
  */
 #include "base/buf.h"
+#include "base/pool.h"
 #include "source/apart.h"
 #include "source/copy.h"
 #include "source/source.h"
@@ -13,6 +14,9 @@
 
 #include <errno.h>
 #include <string.h>
+
+#define FDS_SPARE 24 /* ours beside the workers', and the caller's */
+#define FDS_PER_WORKER 6
 
 struct plan {
 	struct hxs_store *store;
@@ -133,6 +137,19 @@ static int list_source(struct plan *p, const struct hxs_config_source *src,
 	return r;
 }
 
+/* They look at directories ahead of the walk. */
+static int start_workers(struct plan *p, struct hxs_err *err)
+{
+	unsigned threads =
+		hxs_pool_workers(p->opts->threads, FDS_SPARE, FDS_PER_WORKER);
+	int r;
+
+	r = hxs_pool_new(threads, 2 * threads, &p->cap.pool);
+	if (r == -EAGAIN && threads > 1) /* a limit on processes */
+		r = hxs_pool_new(1, 2, &p->cap.pool);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot start workers") : 0;
+}
+
 static int list_live(struct plan *p, struct hxs_err *err)
 {
 	HXS_AUTO(index_builder) struct hxs_index_builder *b = NULL;
@@ -150,6 +167,8 @@ static int list_live(struct plan *p, struct hxs_err *err)
 		return hxs_err_errno(err, -r, "cannot compare");
 	p->cap.builder = b;
 	r = hxs_apart_note(&p->cap, p->store, err);
+	if (r == 0)
+		r = start_workers(p, err);
 	for (i = 0; r == 0 && i < p->env->source_count; i++)
 		r = list_source(p, &p->env->sources[i], err);
 	if (r == 0)
@@ -247,6 +266,7 @@ int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	hxs_index_unref(p.live);
 	hxs_snapshot_unref(p.snap);
 	hxs_restore_pick_release(&p.pick);
+	hxs_pool_free(p.cap.pool);
 	hxs_capture_release(&p.cap);
 	hxs_buf_release(&p.path);
 	return r;
