@@ -23,6 +23,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 bindir = $(PREFIX)/bin
 mandir = $(PREFIX)/share/man
+# where make(1) looks for what a makefile includes
+includedir = $(PREFIX)/include
 
 ifeq ($(origin CC),default)
 CC = gcc
@@ -120,7 +122,7 @@ SUBMAKE = $(MAKE) --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all check lint format install uninstall clean bench demo help deps \
-	fuzz do-all do-tests do-check do-lint do-bench do-demo do-fuzz objects
+	built fuzz do-all do-tests do-check do-lint do-bench do-demo do-fuzz objects
 
 all: ## build hxsnap and hxsnapfs into build/
 	@scripts/deps --check build
@@ -163,12 +165,15 @@ install: all ## install below PREFIX (/usr/local), DESTDIR before it
 		$(INSTALL) -d "$$d" && \
 		$(INSTALL) -m 644 "$$f" "$$d" || exit; \
 	done
+	$(INSTALL) -d '$(DESTDIR)$(includedir)'
+	$(INSTALL) -m 644 examples/hxsnap.mk '$(DESTDIR)$(includedir)'
 
 uninstall: ## remove what install put there
 	rm -f $(patsubst %,'$(DESTDIR)$(bindir)/%',hxsnap hxsnapfs)
 	for f in $(notdir $(manuals)); do \
 		rm -f '$(DESTDIR)$(mandir)'/man"$${f##*.}/$$f" || exit; \
 	done
+	rm -f '$(DESTDIR)$(includedir)/hxsnap.mk'
 
 deps: ## install every Debian package that any target needs (as root)
 	@scripts/deps build test demo bench lint
@@ -176,9 +181,17 @@ deps: ## install every Debian package that any target needs (as root)
 clean: ## remove everything that was built
 	rm -rf $(foreach b,build $(B),$(b) $(b)-asan $(b)-tsan $(b)-fuzz $(b)-lint)
 
+# What a project includes; with the program that was just built, and with
+# nothing on standard output but what that prints.
+HXSNAP = '$(abspath $(B)/hxsnap)'
+include examples/hxsnap.mk
+backup restore: built
+built:
+	+@$(SUBMAKE) -s do-all >&2
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
-		Makefile
+		Makefile examples/hxsnap.mk
 
 # ---------------------------------------------------------------------------
 # What those do once the packages are there.

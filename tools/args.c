@@ -203,6 +203,17 @@ int hxs_args_words(const struct hxs_args *args, size_t min, size_t max,
 	return 0;
 }
 
+int hxs_args_apart(const struct hxs_args *args, const char *a, const char *b,
+		   struct hxs_err *err)
+{
+	if (!hxs_args_has(args, a) || !hxs_args_has(args, b))
+		return 0;
+	return hint(args, err,
+		    hxs_err_set(err, HXS_EUSAGE,
+				"options '--%s' and '--%s' exclude each other",
+				a, b));
+}
+
 int hxs_args_env(const char *word, struct hxs_err *err)
 {
 	if (hxs_path_is_name(word))

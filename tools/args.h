@@ -62,6 +62,11 @@ HXS_MUST_CHECK
 int hxs_args_words(const struct hxs_args *args, size_t min, size_t max,
 		   const char *what, struct hxs_err *err);
 
+/* -HXS_EUSAGE if both options were given: they exclude each other. */
+HXS_MUST_CHECK
+int hxs_args_apart(const struct hxs_args *args, const char *a, const char *b,
+		   struct hxs_err *err);
+
 /* -HXS_EUSAGE unless @word is an environment's name. */
 HXS_MUST_CHECK
 int hxs_args_env(const char *word, struct hxs_err *err);

@@ -2,12 +2,23 @@
 #include "tools/cmd.h"
 
 #include "store/settings.h"
+#include "tools/act.h"
+#include "tools/recovery.h"
 
 #include <string.h>
 
 const struct hxs_cmd *const hxs_cmds[] = {
-	&hxs_cmd_init,	 &hxs_cmd_create, &hxs_cmd_list, &hxs_cmd_show,
-	&hxs_cmd_verify, &hxs_cmd_diff,	  &hxs_cmd_help, NULL,
+	&hxs_cmd_init,
+	&hxs_cmd_create,
+	&hxs_cmd_list,
+	&hxs_cmd_show,
+	&hxs_cmd_verify,
+	&hxs_cmd_diff,
+	&hxs_cmd_restore,
+	&hxs_cmd_rollback,
+	&hxs_cmd_recover,
+	&hxs_cmd_help,
+	NULL,
 };
 
 const struct hxs_cmd *hxs_cmd_find(const char *name)
@@ -84,14 +95,26 @@ int hxs_tool_config(const struct hxs_tool *tool, const char *env,
 				 err);
 }
 
-int hxs_tool_store(const struct hxs_tool *tool, const char *env,
-		   struct hxs_store **out, struct hxs_config **config,
-		   struct hxs_err *err)
+int hxs_tool_store_at(struct hxs_tool *tool, const char *path, const char *env,
+		      struct hxs_err *err)
+{
+	int r;
+
+	r = hxs_store_open(path, &tool->store, err);
+	if (r < 0)
+		return r;
+	return hxs_recovery_first(tool, env, err);
+}
+
+int hxs_tool_store(struct hxs_tool *tool, const char *env,
+		   struct hxs_config **config, struct hxs_err *err)
 {
 	HXS_AUTO(config) struct hxs_config *c = NULL;
 	const char *path = hxs_args_value(tool->args, "store");
 	int r;
 
+	if (tool->store)
+		return 0;
 	if (!path) {
 		r = hxs_tool_config(tool, env, &c, err);
 		if (r == -HXS_ENOSUCH)
@@ -102,9 +125,17 @@ int hxs_tool_store(const struct hxs_tool *tool, const char *env,
 			return r;
 		path = c->store;
 	}
-	r = hxs_store_open(path, out, err);
+	r = hxs_tool_store_at(tool, path, env, err);
 	if (r == 0 && config)
 		*config = HXS_STEAL(c);
+	return r;
+}
+
+int hxs_tool_end(struct hxs_tool *tool, int r, struct hxs_err *err)
+{
+	r = hxs_act_end(tool, r, err);
+	hxs_store_close(tool->store);
+	tool->store = NULL;
 	return r;
 }
 
@@ -122,20 +153,16 @@ int hxs_tool_resolve(struct hxs_store *store, const struct hxs_ref *ref,
 	return 0;
 }
 
-int hxs_tool_named(const struct hxs_tool *tool, const char *word,
-		   struct hxs_store **store, struct hxs_named *out,
-		   struct hxs_err *err)
+int hxs_tool_named(struct hxs_tool *tool, const char *word,
+		   struct hxs_named *out, struct hxs_err *err)
 {
 	struct hxs_ref ref;
 	int r;
 
 	r = hxs_ref_parse(word, &ref, err);
+	if (r == 0)
+		r = hxs_tool_store(tool, ref.env, NULL, err);
 	if (r < 0)
 		return r;
-	if (!*store) {
-		r = hxs_tool_store(tool, ref.env, store, NULL, err);
-		if (r < 0)
-			return r;
-	}
-	return hxs_tool_resolve(*store, &ref, out, err);
+	return hxs_tool_resolve(tool->store, &ref, out, err);
 }

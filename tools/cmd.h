@@ -15,10 +15,29 @@
 
 #define HXS_TOOL_NAME "hxsnap"
 
+/* What a command is about to do, for the audit log. */
+struct hxs_act {
+	const char *name; /* NULL: nothing that is recorded */
+	char env[HXS_ENV_MAX + 1];
+	char reference[HXS_REF_TEXT]; /* of the snapshot, or "" */
+	char rollback_id[HXS_ID_LEN + 1]; /* or "" */
+	char done[HXS_REF_TEXT + 32]; /* "snapshot 'dev/...' was made" */
+	double since;
+};
+
 /* One run of the program. */
 struct hxs_tool {
 	const struct hxs_args *args;
 	bool json, quiet;
+	struct hxs_store *store; /* NULL until a command opened it */
+	struct hxs_act act;
+};
+
+/* What a command does first about a restore that a crash interrupted. */
+enum hxs_cmd_recovery {
+	HXS_CMD_TRIES, /* recovers it if it can; if not, that is a warning */
+	HXS_CMD_MUST, /* recovers its own environment's, or fails */
+	HXS_CMD_LEAVES, /* sees to it itself */
 };
 
 struct hxs_cmd {
@@ -27,6 +46,7 @@ struct hxs_cmd {
 	const char *summary; /* one line */
 	const char *text; /* more of it for -h, whole lines, or NULL */
 	const struct hxs_opt *opts; /* its own, or NULL */
+	enum hxs_cmd_recovery recovery;
 
 	/*
 	 * Results go to standard output, talk to standard error. Returns a
@@ -41,6 +61,9 @@ extern const struct hxs_cmd hxs_cmd_diff;
 extern const struct hxs_cmd hxs_cmd_help;
 extern const struct hxs_cmd hxs_cmd_init;
 extern const struct hxs_cmd hxs_cmd_list;
+extern const struct hxs_cmd hxs_cmd_recover;
+extern const struct hxs_cmd hxs_cmd_restore;
+extern const struct hxs_cmd hxs_cmd_rollback;
 extern const struct hxs_cmd hxs_cmd_show;
 extern const struct hxs_cmd hxs_cmd_verify;
 
@@ -65,13 +88,25 @@ int hxs_tool_config(const struct hxs_tool *tool, const char *env,
 		    struct hxs_config **out, struct hxs_err *err);
 
 /*
- * Open the store: --store, else the configuration's. *@config (may be NULL)
- * gets the configuration if one was read.
+ * Open the store: --store, else the configuration's, into tool->store, unless
+ * it is open already; then recover as the command wants it. *@config (may be
+ * NULL) gets the configuration if one was read.
  */
 HXS_MUST_CHECK
-int hxs_tool_store(const struct hxs_tool *tool, const char *env,
-		   struct hxs_store **out, struct hxs_config **config,
-		   struct hxs_err *err);
+int hxs_tool_store(struct hxs_tool *tool, const char *env,
+		   struct hxs_config **config, struct hxs_err *err);
+
+/* The same for the store at @path. */
+HXS_MUST_CHECK
+int hxs_tool_store_at(struct hxs_tool *tool, const char *path, const char *env,
+		      struct hxs_err *err);
+
+/*
+ * The end of a run whose status is @r: records what was done or refused, and
+ * closes the store. Returns @r, or why a success could not be recorded.
+ */
+HXS_MUST_CHECK
+int hxs_tool_end(struct hxs_tool *tool, int r, struct hxs_err *err);
 
 /* A snapshot as a command names it, resolved. */
 struct hxs_named {
@@ -81,14 +116,10 @@ struct hxs_named {
 	char text[HXS_REF_TEXT]; /* "dev/20260205T152900Z" */
 };
 
-/*
- * What the reference @word means. Opens the store into *@store, the caller's,
- * unless one is there already.
- */
+/* What the reference @word means; opens the store if it is not open yet. */
 HXS_MUST_CHECK
-int hxs_tool_named(const struct hxs_tool *tool, const char *word,
-		   struct hxs_store **store, struct hxs_named *out,
-		   struct hxs_err *err);
+int hxs_tool_named(struct hxs_tool *tool, const char *word,
+		   struct hxs_named *out, struct hxs_err *err);
 
 /* What reference @ref means in @store. */
 HXS_MUST_CHECK

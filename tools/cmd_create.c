@@ -1,10 +1,11 @@
 #include "base/cleanup.h"
-#include "tools/cmd.h"
+#include "tools/act.h"
 #include "tools/out.h"
 #include "tools/progress.h"
 #include "verbs/create.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -38,16 +39,14 @@ static int check_sources(const struct hxs_config *config, const char *name,
  * configured by .env files. An empty directory may be a mount point whose
  * file system is not mounted.
  */
-static int open_or_make(const struct hxs_tool *tool,
-			const struct hxs_config *config, const char *env,
-			const char *path, struct hxs_store **out,
-			struct hxs_err *err)
+static int open_or_make(struct hxs_tool *tool, const struct hxs_config *config,
+			const char *env, const char *path, struct hxs_err *err)
 {
 	bool own = config->from_env_file && !hxs_args_has(tool->args, "store");
 	int r;
 
-	r = hxs_store_open(path, out, err);
-	if (r != -HXS_ENOSUCH && !(own && r == -HXS_EUSAGE))
+	r = hxs_tool_store_at(tool, path, env, err);
+	if (tool->store || (r != -HXS_ENOSUCH && !(own && r == -HXS_EUSAGE)))
 		return r;
 	hxs_err_clear(err);
 	r = check_sources(config, env, err);
@@ -58,7 +57,7 @@ static int open_or_make(const struct hxs_tool *tool,
 		return r;
 	if (!tool->quiet)
 		hxs_out_talk("made the store '%s'", path);
-	return hxs_store_open(path, out, err);
+	return hxs_tool_store_at(tool, path, env, err);
 }
 
 static void put_json(const char *env, const struct hxs_create_report *rep,
@@ -97,8 +96,18 @@ static void tell(const char *env, const struct hxs_create_report *rep)
 		     (unsigned long long)rep->linked_files, rep->seconds);
 }
 
-static int make(const struct hxs_tool *tool, struct hxs_store *store,
-		struct hxs_create_opts *opts, struct hxs_err *err)
+/* It is there, whatever comes now. */
+static void note(struct hxs_tool *tool, const char *env, const char *id)
+{
+	struct hxs_act *act = &tool->act;
+
+	hxs_ref_format(HXS_BACKUP, env, id, act->reference);
+	(void)snprintf(act->done, sizeof(act->done), "snapshot '%s' was made",
+		       act->reference);
+}
+
+static int make(struct hxs_tool *tool, struct hxs_create_opts *opts,
+		struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
 	struct hxs_create_report rep = { .files = 0 };
@@ -107,8 +116,10 @@ static int make(const struct hxs_tool *tool, struct hxs_store *store,
 
 	hxs_meter_init(&meter, tool->quiet);
 	opts->listener = &meter.listener;
-	r = hxs_create(store, opts, &rep, err);
+	r = hxs_create(tool->store, opts, &rep, err);
 	hxs_meter_clear(&meter);
+	if (rep.id[0])
+		note(tool, opts->env, rep.id);
 	if (r == 0) {
 		if (tool->json)
 			put_json(opts->env, &rep, &meter, &out);
@@ -119,10 +130,7 @@ static int make(const struct hxs_tool *tool, struct hxs_store *store,
 			r = hxs_out_finish(err);
 		/* Whoever cannot be told the id must hear that it is there. */
 		if (r < 0)
-			(void)hxs_err_suffix(err, r,
-					     "snapshot '%s/%s' was "
-					     "made",
-					     opts->env, rep.id);
+			(void)hxs_err_suffix(err, r, "%s", tool->act.done);
 		else if (!tool->quiet && !tool->json)
 			tell(opts->env, &rep);
 	}
@@ -134,7 +142,6 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
 	const struct hxs_args *args = tool->args;
 	HXS_AUTO(config) struct hxs_config *config = NULL;
-	HXS_AUTO(store) struct hxs_store *store = NULL;
 	HXS_AUTO_FREE const char **tags = NULL;
 	const char *path = hxs_args_value(args, "store");
 	struct hxs_create_opts opts = {
@@ -165,11 +172,12 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 	if (r < 0)
 		return r;
 	opts.config = config;
+	hxs_act_begin(tool, opts.env);
 	r = open_or_make(tool, config, opts.env, path ? path : config->store,
-			 &store, err);
+			 err);
 	if (r < 0)
 		return hxs_err_suffix(err, r, "no snapshot was made");
-	return make(tool, store, &opts, err);
+	return make(tool, &opts, err);
 }
 
 static const struct hxs_opt opts[] = {
@@ -189,5 +197,6 @@ const struct hxs_cmd hxs_cmd_create = {
 		"is not: it may\nbe a mount point; 'hxsnap init' says that it "
 		"is to be a store.\n",
 	.opts = opts,
+	.recovery = HXS_CMD_MUST,
 	.run = run,
 };

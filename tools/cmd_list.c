@@ -176,7 +176,6 @@ static int print_table(const struct list *l, struct hxs_err *err)
 static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
 	HXS_AUTO(config) struct hxs_config *config = NULL;
-	HXS_AUTO(store) struct hxs_store *store = NULL;
 	struct list l = {
 		.tool = tool,
 		.kind = hxs_args_has(tool->args, "rollbacks") ? HXS_ROLLBACK
@@ -193,10 +192,10 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 	if (env)
 		r = hxs_args_env(env, err);
 	if (r == 0)
-		r = hxs_tool_store(tool, env, &store, &config, err);
+		r = hxs_tool_store(tool, env, &config, err);
 	if (r < 0)
 		return r;
-	l.store = store;
+	l.store = tool->store;
 	r = list_all(&l, env, config, err);
 	if (r == 0)
 		r = print_table(&l, err);
@@ -205,7 +204,7 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 			     l.kind == HXS_ROLLBACK ? "rollback points"
 						    : "backups",
 			     env ? " of '" : "", env ? env : "", env ? "'" : "",
-			     hxs_store_path(store));
+			     hxs_store_path(tool->store));
 	hxs_table_release(&l.table);
 	return r;
 }

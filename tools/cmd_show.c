@@ -264,17 +264,16 @@ static int show(const struct hxs_tool *tool, struct hxs_store *store,
 
 static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
-	HXS_AUTO(store) struct hxs_store *store = NULL;
 	struct hxs_named name;
 	int r;
 
 	r = hxs_args_words(tool->args, 1, 1, "a snapshot", err);
 	if (r < 0)
 		return r;
-	r = hxs_tool_named(tool, tool->args->word[0], &store, &name, err);
+	r = hxs_tool_named(tool, tool->args->word[0], &name, err);
 	if (r < 0)
 		return r;
-	return show(tool, store, &name, err);
+	return show(tool, tool->store, &name, err);
 }
 
 const struct hxs_cmd hxs_cmd_show = {

@@ -212,7 +212,6 @@ static int verify(struct run_state *s, const char *word,
 
 static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
-	HXS_AUTO(store) struct hxs_store *store = NULL;
 	struct run_state s = { .tool = tool, .err = err };
 	bool all = hxs_args_has(tool->args, "all");
 	struct hxs_ref ref = { .which = HXS_REF_ENV };
@@ -226,11 +225,10 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 		r = hxs_ref_parse(word, &ref, err);
 	}
 	if (r == 0)
-		r = hxs_tool_store(tool, word ? ref.env : NULL, &store, NULL,
-				   err);
+		r = hxs_tool_store(tool, word ? ref.env : NULL, NULL, err);
 	if (r < 0)
 		return r;
-	s.store = store;
+	s.store = tool->store;
 	hxs_meter_init(&s.meter, tool->quiet);
 	r = verify(&s, word, &ref);
 	hxs_meter_release(&s.meter);

@@ -5,6 +5,11 @@
 
 #include <stdio.h>
 
+static int run_command(struct hxs_tool *tool, struct hxs_err *err)
+{
+	return hxs_tool_end(tool, tool->args->cmd->run(tool, err), err);
+}
+
 static int run(int argc, char **argv, struct hxs_args *args,
 	       struct hxs_err *err)
 {
@@ -32,7 +37,7 @@ static int run(int argc, char **argv, struct hxs_args *args,
 				  "commands");
 		return -HXS_EUSAGE;
 	}
-	return args->cmd->run(&tool, err);
+	return run_command(&tool, err);
 }
 
 int main(int argc, char **argv)

@@ -94,7 +94,8 @@ static int make_line(const struct hxs_audit *a,
 	hxs_json_out_bool(&o, "ok", a->status >= 0);
 	hxs_json_out_int(&o, "status", hxs_err_to_exit(a->status));
 	put_message(&o, a->message);
-	hxs_json_out_double(&o, "seconds", a->seconds);
+	hxs_json_out_double(&o, "seconds",
+			    (double)(int64_t)(a->seconds * 1e6 + 0.5) / 1e6);
 	hxs_json_out_string(&o, "previous", hex);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */

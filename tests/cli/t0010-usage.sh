@@ -24,7 +24,7 @@ test_expect_success 'no command, an unknown one, one like a known one' '
 	grep "did you mean .hxsnap list.?" err &&
 	usage "unknown command .verfy." --store x verfy &&
 	grep "did you mean .hxsnap verify.?" err &&
-	usage "unknown command .restore." restore dev/latest &&
+	usage "unknown command .prune." prune dev &&
 	usage "unknown command .x." x &&
 	test_grep ! "did you mean" err &&
 	long=$(printf "%0200d" 0) &&
@@ -70,6 +70,10 @@ test_expect_success 'too few words, too many' '
 	usage "diff wants two snapshots" diff a &&
 	usage "unexpected word .c." diff a b c &&
 	usage "unexpected word .b." init a b &&
+	usage "restore wants a snapshot" restore &&
+	usage "rollback wants an environment" rollback &&
+	usage "unexpected word .b." rollback a b &&
+	usage "unexpected word .b." recover a b &&
 	usage "unexpected word .b." help list b &&
 	usage "unknown command .frob." help frob
 '

@@ -119,7 +119,8 @@ test_expect_success 'every make target and manual that it names is there' '
 		case $target in
 		git) continue ;;
 		esac
-		grep "^$target:" "$HXS_SRC/Makefile" || return 1
+		grep "^$target:" "$HXS_SRC/Makefile" \
+			"$HXS_SRC/examples/hxsnap.mk" || return 1
 	done <targets &&
 	grep -o "\`hxsnap[a-z.-]*([1-9])\`" "$readme" | tr -d "\`)" | tr "(" "." |
 		while read -r page; do

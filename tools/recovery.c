@@ -1,0 +1,101 @@
+#include "tools/recovery.h"
+
+#include "base/clock.h"
+#include "store/journal.h"
+#include "tools/act.h"
+#include "tools/out.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void tell(const char *env, const struct hxs_recover_report *rep)
+{
+	char count[HXS_COUNT_TEXT];
+
+	if (rep->finished)
+		hxs_out_talk("a restore of '%s' was interrupted, and is now "
+			     "finished",
+			     env);
+	if (rep->undone)
+		hxs_out_talk("a restore of '%s' was interrupted, and is "
+			     "undone: all is as it was before",
+			     env);
+	if (rep->removed)
+		hxs_out_talk("removed what was left of %s of '%s'",
+			     hxs_out_count(rep->removed, "unfinished snapshot",
+					   count),
+			     env);
+}
+
+int hxs_recovery_of(const struct hxs_tool *tool, const char *env,
+		    struct hxs_recover_report *sum, struct hxs_err *err)
+{
+	struct hxs_act act = { .name = "recover", .since = hxs_clock_ticks() };
+	struct hxs_recover_report rep = { .busy = 0 };
+	bool done;
+	int r;
+
+	(void)snprintf(act.env, sizeof(act.env), "%s", env);
+	r = hxs_recover(tool->store, env, &rep, err);
+	sum->finished += rep.finished;
+	sum->undone += rep.undone;
+	sum->removed += rep.removed;
+	sum->busy += rep.busy;
+	if (!tool->quiet)
+		tell(env, &rep);
+	done = rep.finished || rep.undone || rep.removed;
+	/* Every look of a reader that may not recover is no act. */
+	if (done || (r < 0 && tool->args->cmd->recovery != HXS_CMD_TRIES))
+		hxs_act_record(tool, &act, r, r < 0 ? err->message : NULL);
+	return r;
+}
+
+static int recover_first(const struct hxs_tool *tool, const char *name,
+			 bool must, struct hxs_err *err)
+{
+	struct hxs_recover_report rep = { .busy = 0 };
+	struct hxs_err why = HXS_ERR_INIT;
+	char text[HXS_ENV_MAX + 64];
+	int r;
+
+	r = hxs_recovery_of(tool, name, &rep, &why);
+	if (r < 0 && must) {
+		*err = why;
+		return r;
+	}
+	if (r < 0 && !tool->quiet)
+		hxs_out_warning(why.message);
+	/* One that must have it will be told by the lock who has it. */
+	if (r == 0 && rep.busy && !must && !tool->quiet) {
+		(void)snprintf(text, sizeof(text),
+			       "a restore of '%s' is under way", name);
+		hxs_out_warning(text);
+	}
+	return 0;
+}
+
+int hxs_recovery_first(struct hxs_tool *tool, const char *env,
+		       struct hxs_err *err)
+{
+	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
+	enum hxs_cmd_recovery wish = tool->args->cmd->recovery;
+	struct hxs_err why = HXS_ERR_INIT;
+	size_t i;
+	int r;
+
+	if (wish == HXS_CMD_LEAVES || !hxs_recover_needed(tool->store))
+		return 0;
+	r = hxs_journal_envs(tool->store, &envs, &why);
+	if (r < 0 && wish == HXS_CMD_MUST) {
+		*err = why;
+		return r;
+	}
+	if (r < 0 && !tool->quiet)
+		hxs_out_warning(why.message);
+	for (i = 0, r = 0; r == 0 && i < envs.count; i++)
+		r = recover_first(tool, envs.name[i],
+				  wish == HXS_CMD_MUST && env &&
+					  strcmp(env, envs.name[i]) == 0,
+				  err);
+	return r;
+}

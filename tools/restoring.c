@@ -1,0 +1,174 @@
+#include "tools/restoring.h"
+
+#include "tools/act.h"
+#include "tools/ask.h"
+#include "tools/out.h"
+#include "tools/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int hxs_restoring_open(struct hxs_tool *tool, const char *env,
+		       struct hxs_config **config, struct hxs_err *err)
+{
+	const char *path = hxs_args_value(tool->args, "store");
+	int r;
+
+	hxs_act_begin(tool, env);
+	r = hxs_tool_config(tool, env, config, err);
+	if (r < 0)
+		return r;
+	return hxs_tool_store_at(tool, path ? path : (*config)->store, env,
+				 err);
+}
+
+static void fill(struct hxs_tool *tool, const struct hxs_named *snap,
+		 struct hxs_restore_opts *opts)
+{
+	opts->env = snap->env;
+	opts->kind = snap->kind;
+	opts->id = snap->id;
+	opts->force = hxs_args_has(tool->args, "force");
+	opts->tool_version = HXS_VERSION;
+	memcpy(tool->act.reference, snap->text, sizeof(tool->act.reference));
+}
+
+static int confirm(const struct hxs_tool *tool,
+		   const struct hxs_restore_opts *opts, bool *confirmed,
+		   struct hxs_err *err)
+{
+	struct hxs_question q = {
+		.act = tool->args->cmd->name,
+		.env = hxs_config_env(opts->config, opts->env),
+		.reference = tool->act.reference,
+		.paths = opts->paths,
+		.path_count = opts->path_count,
+	};
+	int r;
+
+	if (!q.env || !q.env->confirm)
+		return 0; /* without such an environment, the verb says so */
+	r = hxs_ask(&q, err);
+	*confirmed = r == 0;
+	return r;
+}
+
+static void put_json(const struct hxs_restore_report *rep,
+		     const struct hxs_meter *meter, struct hxs_buf *out)
+{
+	struct hxs_json_out o;
+	size_t i;
+
+	hxs_json_out_init(&o, out, false);
+	hxs_json_out_object(&o, NULL);
+	hxs_json_out_string(&o, "reference", rep->reference);
+	hxs_json_out_string(&o, "rollback_id",
+			    rep->rollback_id[0] ? rep->rollback_id : NULL);
+	hxs_json_out_uint(&o, "files", rep->files);
+	hxs_json_out_uint(&o, "bytes", rep->bytes);
+	hxs_out_json_seconds(&o, "seconds", rep->seconds);
+	hxs_out_json_seconds(&o, "absent_seconds", rep->absent_seconds);
+	hxs_json_out_array(&o, "warnings");
+	for (i = 0; i < meter->warning_count; i++)
+		hxs_json_out_string(&o, NULL, meter->warning[i]);
+	hxs_json_out_end_array(&o);
+	hxs_json_out_end_object(&o);
+	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
+}
+
+static void tell(const struct hxs_restore_opts *opts, const char *dir,
+		 const struct hxs_restore_report *rep)
+{
+	char bytes[HXS_SIZE_TEXT], files[HXS_COUNT_TEXT];
+	char paths[HXS_COUNT_TEXT] = "";
+
+	if (opts->path_count)
+		(void)hxs_out_count(opts->path_count, "path", paths);
+	hxs_out_talk("%s %s%s'%s'%s%s%s: %s, %s, in %.1f s",
+		     dir ? "wrote" : "restored", paths, *paths ? " of " : "",
+		     rep->reference, dir ? " to '" : "", dir ? dir : "",
+		     dir ? "'" : "", hxs_out_count(rep->files, "file", files),
+		     hxs_out_size(rep->bytes, bytes), rep->seconds);
+	if (rep->rollback_id[0])
+		hxs_out_talk("'" HXS_TOOL_NAME " rollback %s' takes that back: "
+			     "what there was is '%s/.rollbacks/%s'",
+			     opts->env, opts->env, rep->rollback_id);
+}
+
+static int print(const struct hxs_tool *tool,
+		 const struct hxs_restore_opts *opts, const char *dir,
+		 const struct hxs_restore_report *rep,
+		 const struct hxs_meter *meter, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	int r;
+
+	if (tool->json)
+		put_json(rep, meter, &out);
+	else if (rep->rollback_id[0])
+		(void)hxs_buf_printf(&out, "%s\n", rep->rollback_id);
+	r = hxs_out_print(&out, err);
+	if (r == 0)
+		r = hxs_out_finish(err);
+	/* Whoever cannot be told the id must hear that it is done. */
+	if (r < 0) {
+		(void)hxs_err_suffix(err, r, "%s", tool->act.done);
+		if (rep->rollback_id[0])
+			(void)hxs_err_suffix(err, r,
+					     "what there was is "
+					     "'%s/.rollbacks/%s'",
+					     opts->env, rep->rollback_id);
+	} else if (!tool->quiet && !tool->json) {
+		tell(opts, dir, rep);
+	}
+	return r;
+}
+
+/* It is done, whatever comes now. */
+static void note(struct hxs_act *act, const char *dir,
+		 const struct hxs_restore_report *rep)
+{
+	memcpy(act->rollback_id, rep->rollback_id, sizeof(act->rollback_id));
+	(void)snprintf(act->done, sizeof(act->done), "'%s' was %s",
+		       rep->reference, dir ? "written" : "restored");
+}
+
+static int carry_out(struct hxs_tool *tool, struct hxs_restore_opts *opts,
+		     const char *dir, struct hxs_err *err)
+{
+	struct hxs_restore_report rep = { .files = 0 };
+	struct hxs_meter meter;
+	int r;
+
+	hxs_meter_init(&meter, tool->quiet);
+	opts->listener = &meter.listener;
+	if (dir)
+		r = hxs_restore_to(tool->store, opts, dir, &rep, err);
+	else
+		r = hxs_restore(tool->store, opts, &rep, err);
+	hxs_meter_clear(&meter);
+	if (r == 0) {
+		note(&tool->act, dir, &rep);
+		r = print(tool, opts, dir, &rep, &meter, err);
+	}
+	hxs_meter_release(&meter);
+	return r;
+}
+
+int hxs_restoring_run(struct hxs_tool *tool, const struct hxs_named *snap,
+		      struct hxs_restore_opts *opts, struct hxs_err *err)
+{
+	int r;
+
+	fill(tool, snap, opts);
+	r = confirm(tool, opts, &opts->confirmed, err);
+	return r < 0 ? r : carry_out(tool, opts, NULL, err);
+}
+
+int hxs_restoring_to(struct hxs_tool *tool, const struct hxs_named *snap,
+		     struct hxs_restore_opts *opts, const char *dir,
+		     struct hxs_err *err)
+{
+	fill(tool, snap, opts);
+	return carry_out(tool, opts, dir, err);
+}

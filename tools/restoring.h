@@ -1,0 +1,36 @@
+#ifndef HXS_TOOLS_RESTORING_H
+#define HXS_TOOLS_RESTORING_H
+
+/* What restore and rollback have in common. */
+#include "tools/cmd.h"
+#include "verbs/restore.h"
+
+/* The option that both have. */
+#define HXS_OPT_FORCE                                               \
+	{                                                           \
+		"force", 0, NULL, "although processes use a target" \
+	}
+
+/*
+ * Open configuration and store for a change of @env, and begin the record of
+ * it. *@config is the caller's.
+ */
+HXS_MUST_CHECK
+int hxs_restoring_open(struct hxs_tool *tool, const char *env,
+		       struct hxs_config **config, struct hxs_err *err);
+
+/*
+ * Ask if the environment wants it, restore @snap, print the rollback point's
+ * id. @opts says all that the command line did; the rest is filled in.
+ */
+HXS_MUST_CHECK
+int hxs_restoring_run(struct hxs_tool *tool, const struct hxs_named *snap,
+		      struct hxs_restore_opts *opts, struct hxs_err *err);
+
+/* The same, written into @dir and not into the environment. */
+HXS_MUST_CHECK
+int hxs_restoring_to(struct hxs_tool *tool, const struct hxs_named *snap,
+		     struct hxs_restore_opts *opts, const char *dir,
+		     struct hxs_err *err);
+
+#endif
