@@ -40,10 +40,15 @@ static int make_uri(int dirfd, const char *name, struct hxs_buf *out)
 	return hxs_buf_status(out);
 }
 
+/* SQLite's words are lines, the first of which may only name the schema. */
 static int damaged(struct hxs_err *err, const char *why)
 {
-	return hxs_err_set(err, HXS_ECORRUPT, "the database is damaged: %s",
-			   why);
+	const char *line = strchr(why, '\n');
+
+	if (line && strncmp(why, "*** in ", 7) == 0)
+		why = line + 1;
+	return hxs_err_set(err, HXS_ECORRUPT, "the database is damaged: %.*s",
+			   (int)strcspn(why, "\n"), why);
 }
 
 /* What it means that SQLite said @rc. */

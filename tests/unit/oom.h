@@ -34,6 +34,7 @@
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *mem);
 
 /* Allocations until one fails; 0 or less: never. All three are atomic. */
@@ -77,6 +78,13 @@ void *realloc(void *old, size_t size)
 	if (!old)
 		return oom_count_(mem);
 	return mem;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	if (oom_fails_())
+		return NULL;
+	return oom_count_(__libc_memalign(alignment, size));
 }
 
 void free(void *mem)
