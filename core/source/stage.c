@@ -165,10 +165,10 @@ void hxs_stage_fail(struct hxs_stage_run *run, int r,
 {
 	(void)pthread_mutex_lock(&run->cap.lock);
 	if (run->cap.failed == 0) {
-		run->cap.failed = r;
 		run->cap.err = *err;
 		if (fault && r == -HXS_ECORRUPT)
 			run->s->fault = *fault;
+		__atomic_store_n(&run->cap.failed, r, __ATOMIC_RELAXED);
 	}
 	(void)pthread_mutex_unlock(&run->cap.lock);
 }
