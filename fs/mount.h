@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct hxfs_ending;
 struct hxfs_watch;
 
 struct hxfs_mount {
@@ -22,12 +23,14 @@ struct hxfs_mount {
 	atomic_bool tuned; /* the first request has set the read-ahead */
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */
+	atomic_bool greeted; /* the kernel has said hello */
 	struct hxfs_watch *watch;
+	struct hxfs_ending *ending;
 	pthread_mutex_t tell_lock; /* held while the kernel is told */
 	pthread_mutex_t calls_lock;
 	struct hxfs_call *calls; /* on workers; guarded by calls_lock */
 	pthread_rwlock_t answering; /* held for reading while a worker does */
-	void (*ready)(void *ctx); /* the kernel has said hello */
+	void (*ready)(void *ctx); /* called when it has */
 	void *ready_ctx;
 };
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "fs/control.h"
+#include "fs/ending.h"
 #include "fs/files.h"
 #include "fs/mount.h"
 #include "fs/mountinfo.h"
@@ -12,13 +13,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <time.h>
 
 #define WAKE_SIGNAL SIGUSR2 /* ends the main thread's wait */
 #define QUIT_SIGNAL SIGUSR1 /* ends the signals' thread */
 #define HASH_THREADS 8u /* so many large files are hashed at once */
-#define PATIENCE 3 /* seconds for work under way when all is over */
 
 /* ---- INIT ---------------------------------------------------------------- */
 
@@ -44,6 +43,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	m->no_opendir = (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
 	fs->no_open = fs->opt->nocontrol &&
 		      (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
+	atomic_store(&m->greeted, true);
 	if (m->ready)
 		m->ready(m->ready_ctx);
 }
@@ -107,33 +107,17 @@ static void *run_signals(void *arg)
 	}
 	if (sig == QUIT_SIGNAL && atomic_load(&m->ended))
 		return NULL;
+	atomic_store(&m->stopping, true);
 	hxs_log_info("unmounting '%s' (%s)", m->fs->mountpoint, strsignal(sig));
 	/*
 	 * These threads end first: while they tell the kernel something they
 	 * may wait for a request, and requests are still answered now.
 	 */
 	hxfs_control_stop(m->fs->control);
+	hxfs_ending_hurry(m->ending);
 	hxfs_watch_stop(HXS_STEAL(m->watch));
 	end_loop(m);
 	return NULL;
-}
-
-/* Work that does not end must not keep a dead daemon alive. */
-static void *run_patience(void *arg HXS_UNUSED)
-{
-	struct timespec wait = { .tv_sec = PATIENCE };
-
-	(void)nanosleep(&wait, NULL);
-	hxs_log_warn("work under way did not end: leaving it");
-	_exit(0);
-}
-
-static void start_patience(void)
-{
-	pthread_t t;
-
-	if (pthread_create(&t, NULL, run_patience, NULL) == 0)
-		(void)pthread_detach(t);
 }
 
 /* ---- the session --------------------------------------------------------- */
@@ -246,6 +230,9 @@ static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 	(void)sigaction(WAKE_SIGNAL, &wake, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	m->ending = hxfs_ending_new();
+	if (!m->ending)
+		return hxs_err_errno(err, ENOMEM, "cannot start serving");
 	r = -pthread_key_create(&m->scratch, scratch_free);
 	if (r == 0)
 		r = hxs_pool_new(thread_count(), 256, &fs->pool);
@@ -256,9 +243,10 @@ static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 		if (r == 0)
 			r = hxfs_texts_new(&fs->texts);
 	}
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot start serving");
-	return 0;
+	if (r == 0)
+		return 0;
+	free(m->ending);
+	return hxs_err_errno(err, -r, "cannot start serving");
 }
 
 static void tell(void *ctx)
@@ -296,19 +284,41 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 	return 0;
 }
 
-/*
- * Unmount, unless another mount lies on the place by now: ours was detached
- * by hand and lives on for those who still use it, and what came after is not
- * ours to take away. Closing the session then ends it.
- */
-static void unmount_own(struct hxfs_mount *m, const struct hxfs_mounted *own)
+static int mount_it(struct hxfs_mount *m, struct hxs_err *err)
 {
-	struct hxfs_mounted now;
+	const char *where = m->fs->mountpoint;
+	int r;
 
-	if (hxfs_mountinfo_ask(m->fs->mountpoint, &now) == 1 &&
-	    (now.major != own->major || now.minor != own->minor))
-		return;
-	fuse_session_unmount(m->se);
+	r = hxfs_mountpoint_clear(m->fs->store, where, err);
+	if (r < 0)
+		return r;
+	if (fuse_session_mount(m->se, where) != 0)
+		return hxs_err_set(err, EIO, "cannot mount on '%s'", where);
+	hxfs_ending_mounted(m->ending, m);
+	return 0;
+}
+
+static int serve(struct hxfs_mount *m, struct hxs_err *err)
+{
+	struct hxfs *fs = m->fs;
+	int r = mount_it(m, err);
+
+	if (r < 0) {
+		free(m->ending);
+		return r;
+	}
+	r = serve_mounted(m, err);
+	hxfs_call_abandon_all(m);
+	hxfs_ending_unmount(m->ending);
+	hxfs_ending_hurry(m->ending);
+	hxfs_control_end(fs->control);
+	hxs_pool_free(HXS_STEAL(fs->pool)); /* first: it feeds the other */
+	hxs_pool_free(HXS_STEAL(fs->hash_pool));
+	if (r == 0 && !atomic_load(&m->greeted) && !atomic_load(&m->stopping))
+		r = hxs_err_set(err, EIO,
+				"'%s' was unmounted before it was ready",
+				fs->mountpoint);
+	return r;
 }
 
 int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
@@ -320,10 +330,9 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 		.ready = ready,
 		.ready_ctx = ctx,
 	};
-	struct hxfs_mounted own = { 0 };
 	int r;
 
-	/* Without attributes these three cannot fail. */
+	/* Without attributes these cannot fail. */
 	(void)pthread_mutex_init(&m.tell_lock, NULL);
 	(void)pthread_mutex_init(&m.calls_lock, NULL);
 	(void)pthread_rwlock_init(&m.answering, NULL);
@@ -332,26 +341,11 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 	if (r < 0)
 		return r;
 	m.se = new_session(&m);
-	if (!m.se)
+	if (!m.se) {
+		free(m.ending);
 		return hxs_err_set(err, EIO, "cannot make a FUSE session");
-	r = hxfs_mountpoint_clear(fs->store, fs->mountpoint, err);
-	if (r == 0 && fuse_session_mount(m.se, fs->mountpoint) != 0)
-		r = hxs_err_set(err, EIO, "cannot mount on '%s'",
-				fs->mountpoint);
-	if (r < 0) {
-		fuse_session_destroy(m.se);
-		return r;
 	}
-	if (hxfs_mountinfo_ask(fs->mountpoint, &own) != 1)
-		hxs_log_warn("'%s' is not to be found among the mounts",
-			     fs->mountpoint);
-	r = serve_mounted(&m, err);
-	hxfs_call_abandon_all(&m);
-	unmount_own(&m, &own);
-	start_patience();
-	hxfs_control_end(fs->control);
-	hxs_pool_free(HXS_STEAL(fs->pool)); /* first: it feeds the other */
-	hxs_pool_free(HXS_STEAL(fs->hash_pool));
+	r = serve(&m, err);
 	fuse_session_destroy(m.se);
 	(void)pthread_rwlock_destroy(&m.answering);
 	(void)pthread_mutex_destroy(&m.calls_lock);

@@ -293,7 +293,10 @@ test_expect_success FUSE,SETPRIV,SETUID 'an ordinary user, by fusermount3' '
 		findmnt -n -o OPTIONS,FS-OPTIONS usermnt >&3 &&
 		fusermount3 -u usermnt &&
 		hxsnapfs theirs usermnt &&
-		kill -KILL \$(jq .pid usermnt/.status) &&
+		killed=\$(jq .pid usermnt/.status) && kill -KILL \$killed &&
+		i=0 && while kill -0 \$killed && [ \$i -lt 500 ]; do
+			i=\$((i + 1)) && sleep 0.02
+		done &&
 		hxsnapfs theirs usermnt && jq -e .pid usermnt/.status &&
 		kill -TERM \$(jq .pid usermnt/.status) &&
 		i=0 && while findmnt -n usermnt && [ \$i -lt 500 ]; do
@@ -317,6 +320,9 @@ test_expect_success FUSE,SETPRIV,SETUID 'root takes over a dead mount of a user,
 		hxsnapfs theirs usermnt && jq .pid usermnt/.status >&3" 3>pid &&
 	{ hxsnapfs theirs usermnt 2>said; [ $? -eq 32 ]; } &&
 	kill -KILL "$(cat pid)" &&
+	i=0 && while kill -0 "$(cat pid)" && [ $i -lt 500 ]; do
+		i=$((i + 1)) && sleep 0.02
+	done &&
 	hxsnapfs theirs usermnt && cat usermnt/dev/latest/events/file >taken &&
 	umount usermnt && ! findmnt -n usermnt
 	END
@@ -332,6 +338,60 @@ test_expect_success FUSE,ROOT 'a daemon detached by hand leaves its successor al
 	kill -TERM "$old" && test_poll 30 "! kill -0 $old 2>/dev/null" &&
 	exec 8<&- &&
 	[ "$(jq .pid mnt/.status)" = "$new" ] && ls mnt/dev/latest/events
+'
+
+# The store lies in another mount, whose daemon is stopped.
+test_expect_success FUSE,ROOT 'SIGTERM while the disk under the store does not answer' '
+	mkdir -p outer/backups/dev/$ID && cp -a "$STORE" inner &&
+	mkdir -p inner/.hxsnap && cp -a inner outer/backups/dev/$ID/ &&
+	(cd outer/backups/dev/$ID && find inner -type f -exec sha256sum {} + \
+		>manifest.sha256) && mkdir disk &&
+	STORE=$TRASH/outer mount_store disk &&
+	(STORE=$TRASH/disk/dev/$ID/inner mount_store mnt3) &&
+	test_when_finished "kill -CONT $(store_pid disk); umount_store disk" &&
+	ls -lR mnt3/dev/latest/ >/dev/null &&
+	kill -STOP "$(store_pid disk)" &&
+	{ cat mnt3/dev/latest/events/file & } && reader=$! &&
+	test_poll 5 "grep -q request_wait_answer \
+		/proc/$(store_pid mnt3)/task/*/wchan" &&
+	kill -TERM "$(store_pid mnt3)" && wait_store mnt3 &&
+	test_must_fail findmnt -n mnt3 && { wait $reader || :; }
+'
+
+test_expect_success FUSE,ROOT 'unmounted before it was ready: -f says so' '
+	cat >early.py <<-\END &&
+	import ctypes, os, select, signal, subprocess, sys
+	# On one processor and before all others: when it was mounted, and
+	# before it has spoken to the kernel, it is our turn.
+	store, mnt = sys.argv[1:]
+	libc = ctypes.CDLL(None, use_errno=True)
+	os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+	mounts = open("/proc/self/mountinfo")
+	for attempt in range(20):
+	    mounts.seek(0)
+	    mounts.read()
+	    d = subprocess.Popen(["hxsnapfs", "-f", store, mnt],
+	        stderr=subprocess.PIPE)
+	    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+	    p = select.poll()
+	    p.register(mounts, select.POLLPRI)
+	    if not p.poll(10000):
+	        sys.exit("it was not mounted")
+	    d.send_signal(signal.SIGSTOP)
+	    if libc.umount2(mnt.encode(), 2):
+	        sys.exit("umount: %s" % os.strerror(ctypes.get_errno()))
+	    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+	    d.send_signal(signal.SIGCONT)
+	    said = d.stderr.read().decode()
+	    status = d.wait(20)
+	    print(status, said)
+	    if status == 32 and "unmounted before it was ready" in said:
+	        sys.exit()
+	    if status != 0:
+	        sys.exit("status %d" % status)
+	sys.exit("it always says 0")
+	END
+	timeout 120 python3 early.py "$STORE" "$TRASH/mnt"
 '
 
 test_expect_success FUSE,ROOT 'a daemon keeps nothing open that its starter had open' '

@@ -1,0 +1,85 @@
+#include "fs/ending.h"
+
+#include "base/log.h"
+#include "fs/mountinfo.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE 3 /* seconds */
+
+struct hxfs_ending {
+	pthread_mutex_t lock;
+	/* guarded by lock */
+	struct hxfs_mount *m; /* while it is mounted */
+	struct hxfs_mounted own;
+	bool hurried;
+};
+
+struct hxfs_ending *hxfs_ending_new(void)
+{
+	struct hxfs_ending *e = calloc(1, sizeof(*e));
+
+	if (e)
+		(void)pthread_mutex_init(&e->lock, NULL); /* cannot fail */
+	return e;
+}
+
+void hxfs_ending_mounted(struct hxfs_ending *e, struct hxfs_mount *m)
+{
+	const char *where = m->fs->mountpoint;
+
+	(void)pthread_mutex_lock(&e->lock);
+	e->m = m;
+	if (hxfs_mountinfo_ask(where, &e->own) != 1)
+		hxs_log_warn("'%s' is not to be found among the mounts", where);
+	(void)pthread_mutex_unlock(&e->lock);
+}
+
+/*
+ * Unmount, unless another mount lies on the place by now: ours was detached
+ * by hand and lives on for those who still use it, and what came after is not
+ * ours to take away. Closing the session then ends it. With the lock held.
+ */
+static void unmount_own(struct hxfs_ending *e)
+{
+	struct hxfs_mount *m = HXS_STEAL(e->m);
+	struct hxfs_mounted now;
+
+	if (!m || (hxfs_mountinfo_ask(m->fs->mountpoint, &now) == 1 &&
+		   (now.major != e->own.major || now.minor != e->own.minor)))
+		return;
+	fuse_session_unmount(m->se);
+}
+
+void hxfs_ending_unmount(struct hxfs_ending *e)
+{
+	(void)pthread_mutex_lock(&e->lock);
+	unmount_own(e);
+	(void)pthread_mutex_unlock(&e->lock);
+}
+
+static void *run(void *arg)
+{
+	struct timespec wait = { .tv_sec = PATIENCE };
+	struct hxfs_ending *e = arg;
+
+	(void)nanosleep(&wait, NULL);
+	hxs_log_warn("work under way did not end: leaving it");
+	(void)pthread_mutex_lock(&e->lock);
+	unmount_own(e);
+	_exit(0);
+}
+
+void hxfs_ending_hurry(struct hxfs_ending *e)
+{
+	pthread_t t;
+
+	(void)pthread_mutex_lock(&e->lock);
+	if (!e->hurried && pthread_create(&t, NULL, run, e) == 0) {
+		(void)pthread_detach(t);
+		e->hurried = true;
+	}
+	(void)pthread_mutex_unlock(&e->lock);
+}
