@@ -1,6 +1,7 @@
 #!/bin/sh
 # demo.sh: what `make demo` runs. A project of the kind hxsnap is for, a
-# backup of it, the backup mounted; then a flipped byte, and what it says.
+# backup of it, the backup mounted; a flipped byte, and what it says; then an
+# accident, and the restore of it from inside the mount.
 #
 # Runs as root or as an ordinary user. Everything happens in a directory of
 # its own, which is gone in the end, whatever happens. HXS_BUILD is where the
@@ -131,16 +132,41 @@ run 'hxsnapfs data mnt'
 fails 1 'cat mnt/dev/$id/events/2025-06-15.jsonl'
 run 'head -n 1 mnt/dev/$id/events/2025-06-16.jsonl'
 
-say "hxsnap verify names the place and tells programs by its status. Both backups
-share the one copy of the file, so both tell."
+say "hxsnap verify names the place and tells programs by its status. Backups
+share the copies of files that did not change, so several may tell."
 fails 3 'hxsnap verify dev'
 run 'hxsnap list dev'
 
 say "The source is still right: a full backup reads everything anew."
+damaged=$id
 run 'id=$(hxsnap create dev --full)'
 run 'hxsnap verify dev/$id'
 run 'cmp mnt/dev/$id/events/2025-06-15.jsonl data/dev/events/2025-06-15.jsonl && echo the same'
-run 'hxsnap list dev'
+
+say "Then an accident in the live data."
+run 'rm data/dev/events/2025-0*.jsonl'
+run 'sqlite3 data/dev/projections/notes.db "delete from notes"'
+run 'ls data/dev/events | wc -l'
+run 'hxsnap restore dev/latest --dry-run | tail -n 2'
+
+say "Restored from inside the mount: staged, verified, exchanged in one step. The
+write returns when it is done."
+run '(cd mnt/dev/latest && echo restore >.control && cat .control)'
+run 'ls data/dev/events | wc -l'
+run 'sqlite3 data/dev/projections/notes.db "select count(*) from notes"'
+run 'diff -r mnt/dev/latest/events data/dev/events && echo the same'
+
+say "A damaged backup is refused, and nothing is changed."
+fails 1 'echo restore >mnt/dev/$damaged/.control'
+run 'cat mnt/.control'
+
+say "What there was before the restore is kept, and every act is on record."
+run 'hxsnap list dev --rollbacks'
+run 'hxsnap rollback dev'
+run 'ls data/dev/events | wc -l'
+run 'hxsnap rollback dev'
+run 'ls data/dev/events | wc -l'
+run 'tail -n 1 data/.hxsnap/audit.log'
 take_off
 
 say "That was all. README.md says how to set it up for data of your own."
