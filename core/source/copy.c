@@ -23,6 +23,7 @@
 #define READAHEAD_FROM (1u << 20) /* smaller files are read in one go */
 /* So much is written before the disk is told to begin with it. */
 #define WRITE_OUT (8u << 20)
+#define HOLE_PIECE (64u << 20) /* hashed between looks whether to go on */
 /* The kernel's clock for file times advances in steps of up to this. */
 #define TICK_NS 10000000
 
@@ -148,6 +149,23 @@ static int pass_data(struct hxs_copy *c, int from, int to, uint64_t off,
 	return r < 0 ? hxs_err_errno(err, -r, "cannot hash") : 0;
 }
 
+/* Hashing the zeros of a hole takes as long as those of a file. */
+static int pass_hole(struct hxs_copy *c, uint64_t len, struct hxs_err *err)
+{
+	uint64_t n;
+	int r;
+
+	for (; len; len -= n) {
+		n = len < HOLE_PIECE ? len : HOLE_PIECE;
+		r = hxs_chain_maker_hole(c->scribe->maker, n);
+		if (r < 0)
+			return hxs_err_errno(err, -r, "cannot hash");
+		if (!hxs_capture_goes_on(c->cap))
+			return hxs_err_set(err, ECANCELED, "cancelled");
+	}
+	return 0;
+}
+
 /* The same for all of a file of @size bytes that may have holes. */
 static int pass_sparse(struct hxs_copy *c, int from, int to, uint64_t size,
 		       struct hxs_err *err)
@@ -161,9 +179,9 @@ static int pass_sparse(struct hxs_copy *c, int from, int to, uint64_t size,
 		if (at < 0 && errno != ENXIO)
 			return hxs_err_errno(err, errno, "cannot find holes");
 		data = at < 0 || (uint64_t)at > size ? size : (uint64_t)at;
-		r = hxs_chain_maker_hole(c->scribe->maker, data - off);
+		r = pass_hole(c, data - off, err);
 		if (r < 0)
-			return hxs_err_errno(err, -r, "cannot hash");
+			return r;
 		if (data == size)
 			break;
 		at = lseek(from, (off_t)data, SEEK_HOLE);
