@@ -9,9 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 /* ---- mounts ------------------------------------------------------------ */
@@ -58,19 +56,23 @@ static int check_mounts(const struct hxs_restore_target *t, struct hxs_err *err)
 
 /* ---- the target and its parent ----------------------------------------- */
 
-static int check_flags(const struct hxs_restore_target *t, int fd,
-		       struct hxs_err *err)
+static int check_flags(const struct hxs_restore_target *t, int dir,
+		       const char *name, const char *path, struct hxs_err *err)
 {
-	int flags = 0;
+	struct statx x;
 
-	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
-		return 0; /* a file system without them */
-	if (!(flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)))
+	if (statx(dir, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE,
+		  &x) < 0)
+		return errno == ENOENT
+			       ? 0
+			       : hxs_err_errno(err, errno,
+					       "cannot look at '%s'", path);
+	if (!(x.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)))
 		return 0;
 	return hxs_err_set(err, HXS_EDENIED,
-			   "refused: source '%s': '%s', or the directory it "
-			   "is in, is immutable or append-only (chattr)",
-			   t->source->name, t->path);
+			   "refused: source '%s': '%s' is immutable or "
+			   "append-only (chattr)",
+			   t->source->name, path);
 }
 
 static int check_place(const struct hxs_restore_target *t, struct hxs_err *err)
@@ -86,7 +88,7 @@ static int check_place(const struct hxs_restore_target *t, struct hxs_err *err)
 				   "to '%s', and could exchange what is "
 				   "restored there",
 				   t->source->name, t->place);
-	return check_flags(t, t->place_fd, err);
+	return check_flags(t, t->place_fd, "", t->place, err);
 }
 
 int hxs_restore_check_apart(struct hxs_restore *rs,
@@ -110,9 +112,35 @@ int hxs_restore_check_apart(struct hxs_restore *rs,
 	if (r == 0)
 		r = check_place(t, err);
 	if (r == 0)
-		r = check_flags(t, fd, err);
+		r = check_flags(t, fd, "", t->path, err);
 	if (r == 0 && !single)
 		r = check_mounts(t, err);
+	return r;
+}
+
+/* Names can be exchanged if neither they nor their directories are frozen. */
+int hxs_restore_check_items(const struct hxs_restore_target *t,
+			    struct hxs_err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < t->item_count; i++) {
+		const struct hxs_restore_item *it = &t->items[i];
+		HXS_AUTO_CLOSE int dir = hxs_io_open_dir(t->place_fd, it->dir);
+		HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+
+		if (dir < 0)
+			return hxs_err_errno(err, -dir, "cannot open '%s/%s'",
+					     t->place, it->dir);
+		(void)hxs_buf_printf(&path, "%s/%s", t->place, it->dir);
+		r = check_flags(t, dir, "", hxs_buf_str(&path), err);
+		(void)hxs_buf_printf(&path, "%s%s", it->dir[0] ? "/" : "",
+				     it->name);
+		if (r == 0)
+			r = check_flags(t, dir, it->name, hxs_buf_str(&path),
+					err);
+	}
 	return r;
 }
 

@@ -122,6 +122,11 @@ int hxs_restore_check_apart(struct hxs_restore *rs,
 			    const struct hxs_restore_target *t,
 			    struct hxs_err *err);
 
+/* Refuse to exchange what is immutable or append-only. */
+HXS_MUST_CHECK
+int hxs_restore_check_items(const struct hxs_restore_target *t,
+			    struct hxs_err *err);
+
 /* Refuse targets that processes use, unless that is allowed; sets held. */
 HXS_MUST_CHECK
 int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err);

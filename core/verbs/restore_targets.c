@@ -353,6 +353,8 @@ int hxs_restore_find_targets(struct hxs_restore *rs,
 
 	for (i = 0; r == 0 && i < pick->count; i++)
 		r = find_entry(rs, pick->entries[i], err);
+	for (i = 0; r == 0 && i < rs->target_count; i++)
+		r = hxs_restore_check_items(&rs->targets[i], err);
 	if (r == 0 && pick->all)
 		tell_unheld(rs);
 	if (r == 0 && rs->target_count == 0)

@@ -19,14 +19,16 @@ sources() {
 }
 
 # look [-c] PATH...: all there is, to the inode and the nanosecond; with -c
-# also when each was changed in any way.
+# also when each was changed in any way, but for directories: staging beside a
+# target makes a name that goes again.
 look() {
-	local form='%p %y %i %n %m %U %G %s %T@ %l'
+	local form='%p %y %i %n %m %U %G %s %T@ %l' more=''
 	if [ "$1" = -c ]; then
 		shift
-		form="$form %C@"
+		more=' %C@'
 	fi
-	find "$@" -printf "$form\n" | sort
+	find "$@" \( -type d -printf "$form\n" -o \
+		-printf "$form$more\n" \) | sort
 }
 
 # What a store holds, but for the log of what was tried, locks, and what is
@@ -58,17 +60,28 @@ restore() {
 	}
 }
 
+# settled: wait until what was made so far is not of the clock's last tick.
+settled() {
+	local stamp
+	stamp=$(date +%s%N) &&
+		test_poll 5 "[ \$((\$(date +%s%N) - $stamp)) -gt 100000000 ]"
+}
+
 # refused STATUS PATTERN LIVE COMMAND...: it ends with this status and says
-# why, and what is at LIVE, and the store, is as it was. What it said is in err.
+# why, and what is at LIVE, and the store, is as it was, which it says, too
+# (unless $unsaid is set). What it said is in err.
 refused() {
 	local want="$1" pattern="$2" live="$3"
 	shift 3
 	look -c "$live" >"$TRASH/.live-before" &&
 		look_at_store >"$TRASH/.store-before" &&
-		test_exit "$want" "$@" >"$TRASH/out" 2>"$TRASH/err" &&
-		test_line_count 0 "$TRASH/out" &&
+		{ test_exit "$want" "$@" >"$TRASH/out" 2>"$TRASH/err" || {
+			cat "$TRASH/err" >&2
+			false
+		}; } && test_line_count 0 "$TRASH/out" &&
 		test_grep "$pattern" "$TRASH/err" &&
-		test_grep "nothing was changed" "$TRASH/err" &&
+		{ [ -n "${unsaid:-}" ] ||
+			test_grep "nothing was [ct][a-z]*ed" "$TRASH/err"; } &&
 		look -c "$live" >"$TRASH/.live-after" &&
 		test_cmp "$TRASH/.live-before" "$TRASH/.live-after" &&
 		look_at_store >"$TRASH/.store-after" &&
