@@ -351,6 +351,8 @@ test_expect_success FUSE,ROOT 'SIGTERM while the disk under the store does not a
 	test_when_finished "kill -CONT $(store_pid disk); umount_store disk" &&
 	ls -lR mnt3/dev/latest/ >/dev/null &&
 	kill -STOP "$(store_pid disk)" &&
+	test_poll 10 "! grep -L \"State:.T\" \
+		/proc/$(store_pid disk)/task/*/status | grep -q ." &&
 	{ cat mnt3/dev/latest/events/file & } && reader=$! &&
 	test_poll 5 "grep -q request_wait_answer \
 		/proc/$(store_pid mnt3)/task/*/wchan" &&
