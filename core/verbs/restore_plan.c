@@ -28,8 +28,6 @@ struct plan {
 	struct hxs_index *live;
 	hxs_treecmp_fn fn;
 	void *ctx;
-	const char *source; /* the one being compared */
-	struct hxs_buf path;
 };
 
 /* ---- the live trees as an index ---------------------------------------- */
@@ -198,42 +196,36 @@ static bool is_picked(struct plan *p, const char *path)
 	return false;
 }
 
+/* Whether @path is of a source that the snapshot knows: others stay. */
+static bool is_stored(const struct plan *p, const char *path)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(p->snap);
+	int64_t n = hxs_index_lookup(idx, 0, path, strcspn(path, "/"));
+	struct hxs_node node;
+
+	if (n < 0)
+		return false;
+	hxs_index_get(idx, (uint32_t)n, &node);
+	return S_ISDIR(node.mode);
+}
+
 static int on_diff(unsigned what, const char *path, const struct hxs_node *na,
 		   const struct hxs_node *nb, void *ctx)
 {
 	struct plan *p = ctx;
 
-	hxs_buf_truncate(&p->path, 0);
-	if (hxs_buf_printf(&p->path, "%s%s%s", p->source, path[0] ? "/" : "",
-			   path) < 0)
-		return -ENOMEM;
-	if (!is_picked(p, p->path.data))
+	if (!is_stored(p, path) || !is_picked(p, path))
 		return 0;
-	return p->fn(what, p->path.data, na, nb, p->ctx);
+	return p->fn(what, path, na, nb, p->ctx);
 }
 
 static int compare(struct plan *p, struct hxs_err *err)
 {
-	const struct hxs_index *idx = hxs_snapshot_index(p->snap);
-	struct hxs_node top, node;
-	uint32_t i;
-	int64_t n;
-	int r = 0;
+	int r = hxs_treecmp(p->live, 0, hxs_snapshot_index(p->snap), 0, on_diff,
+			    p);
 
-	hxs_index_get(idx, 0, &top);
-	for (i = 0; r == 0 && i < top.child_count; i++) {
-		hxs_index_get(idx, top.first_child + i, &node);
-		if (!S_ISDIR(node.mode))
-			continue;
-		p->source = node.name;
-		n = hxs_index_lookup(p->live, 0, node.name, node.name_len);
-		if (n < 0) /* nothing is there: all of it would come */
-			r = on_diff(HXS_DIFF_ADDED, "", NULL, &node, p);
-		else
-			r = hxs_treecmp(p->live, (uint32_t)n, idx, node.number,
-					on_diff, p);
-	}
-	return r < 0 ? hxs_err_errno(err, -r, "cannot compare") : r;
+	/* Any other failure is the caller's own, who has told it. */
+	return r == -ENOMEM ? hxs_err_errno(err, ENOMEM, "cannot compare") : r;
 }
 
 int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
@@ -245,7 +237,6 @@ int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
 		.pick = HXS_RESTORE_PICK_INIT,
 		.fn = fn,
 		.ctx = ctx,
-		.path = HXS_BUF_INIT,
 	};
 	int r;
 
@@ -268,6 +259,5 @@ int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	hxs_restore_pick_release(&p.pick);
 	hxs_pool_free(p.cap.pool);
 	hxs_capture_release(&p.cap);
-	hxs_buf_release(&p.path);
 	return r;
 }
