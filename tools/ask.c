@@ -90,7 +90,7 @@ static int ask_person(const struct hxs_question *q, struct hxs_err *err)
 	if (answered_yes())
 		return 0;
 	return hxs_err_set(err, HXS_ECONFIRM,
-			   "%s of '%s' was not confirmed; nothing was touched",
+			   "%s of '%s' was not confirmed; nothing was changed",
 			   q->act, q->env->name);
 }
 
@@ -104,7 +104,7 @@ int hxs_ask(const struct hxs_question *q, struct hxs_err *err)
 		return 0;
 	(void)hxs_err_set(err, HXS_ECONFIRM,
 			  "refused: %s of '%s' wants confirmation; nothing was "
-			  "touched",
+			  "changed",
 			  q->act, q->env->name);
 	hxs_err_hint(err, "run it at a terminal, or with " VARIABLE
 			  "=YES in the environment");

@@ -1,4 +1,3 @@
-#include "tools/act.h"
 #include "tools/changes.h"
 #include "tools/out.h"
 #include "tools/restoring.h"
@@ -46,16 +45,9 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 		r = hxs_ref_parse(args->word[0], &ref, err);
 	if (r < 0)
 		return r;
-	if (dir) { /* wants no configuration if there is a store */
-		hxs_act_begin(tool, ref.env);
-		r = hxs_tool_store(tool, ref.env, &config, err);
-	} else {
-		r = hxs_restoring_open(tool, ref.env, &config, err);
-	}
+	r = hxs_restoring_open(tool, &ref, dir, &config, &snap, err);
 	if (dry)
-		tool->act.name = NULL;
-	if (r == 0)
-		r = hxs_tool_resolve(tool->store, &ref, &snap, err);
+		tool->act.name = NULL; /* a question is no act */
 	if (r < 0)
 		return r;
 	opts.config = config;

@@ -19,9 +19,7 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 	if (r < 0)
 		return r;
 	memcpy(ref.env, args->word[0], strlen(args->word[0]) + 1);
-	r = hxs_restoring_open(tool, ref.env, &config, err);
-	if (r == 0)
-		r = hxs_tool_resolve(tool->store, &ref, &snap, err);
+	r = hxs_restoring_open(tool, &ref, false, &config, &snap, err);
 	if (r < 0)
 		return r;
 	opts.config = config;

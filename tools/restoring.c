@@ -8,18 +8,35 @@
 #include <stdio.h>
 #include <string.h>
 
-int hxs_restoring_open(struct hxs_tool *tool, const char *env,
-		       struct hxs_config **config, struct hxs_err *err)
+static int open_both(struct hxs_tool *tool, const char *env,
+		     struct hxs_config **config, struct hxs_err *err)
 {
 	const char *path = hxs_args_value(tool->args, "store");
 	int r;
 
-	hxs_act_begin(tool, env);
 	r = hxs_tool_config(tool, env, config, err);
 	if (r < 0)
 		return r;
 	return hxs_tool_store_at(tool, path ? path : (*config)->store, env,
 				 err);
+}
+
+int hxs_restoring_open(struct hxs_tool *tool, const struct hxs_ref *ref,
+		       bool elsewhere, struct hxs_config **config,
+		       struct hxs_named *snap, struct hxs_err *err)
+{
+	int r;
+
+	hxs_act_begin(tool, ref->env);
+	if (elsewhere)
+		r = hxs_tool_store(tool, ref->env, config, err);
+	else
+		r = open_both(tool, ref->env, config, err);
+	if (r == 0)
+		r = hxs_tool_resolve(tool->store, ref, snap, err);
+	if (r < 0)
+		return hxs_err_suffix(err, r, "nothing was changed");
+	return r;
 }
 
 static void fill(struct hxs_tool *tool, const struct hxs_named *snap,

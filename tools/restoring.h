@@ -12,12 +12,13 @@
 	}
 
 /*
- * Open configuration and store for a change of @env, and begin the record of
- * it. *@config is the caller's.
+ * Begin: open configuration (*@config, the caller's) and store, and find what
+ * @ref means. With @elsewhere a store is enough, and *@config may stay NULL.
  */
 HXS_MUST_CHECK
-int hxs_restoring_open(struct hxs_tool *tool, const char *env,
-		       struct hxs_config **config, struct hxs_err *err);
+int hxs_restoring_open(struct hxs_tool *tool, const struct hxs_ref *ref,
+		       bool elsewhere, struct hxs_config **config,
+		       struct hxs_named *snap, struct hxs_err *err);
 
 /*
  * Ask if the environment wants it, restore @snap, print the rollback point's

@@ -8,7 +8,7 @@ make_here() {
 	make -C "$HXS_SRC" --no-print-directory -o all B="$HXS_BUILD" "$@"
 }
 
-test_expect_success 'install puts programs and manuals below DESTDIR' '
+test_expect_success 'install puts programs, manuals and hxsnap.mk below DESTDIR' '
 	make_here install DESTDIR="$TRASH/dest dir" PREFIX=/usr &&
 	(cd "dest dir" && find . ! -type d) | sort >got &&
 	{
@@ -17,7 +17,7 @@ test_expect_success 'install puts programs and manuals below DESTDIR' '
 		done &&
 		for f in "$HXS_SRC"/man/*.[1-9]; do
 			echo "./usr/share/man/man${f##*.}/${f##*/}" || return 1
-		done
+		done && echo ./usr/include/hxsnap.mk
 	} | sort >want &&
 	test_cmp want got &&
 	test "$(stat -c %a "dest dir/usr/bin/hxsnap")" = 755 &&
@@ -37,7 +37,8 @@ test_expect_success 'uninstall leaves no file of it' '
 
 test_expect_success 'help lists what one can ask for' '
 	make_here help >help &&
-	for t in all check lint format install uninstall clean bench demo help; do
+	for t in all check lint format install uninstall clean bench demo help \
+		backup restore; do
 		test_grep "^make $t " help || return 1
 	done
 '
