@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "fs/mountinfo.h"
+#include "fs/signals.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,10 +15,38 @@
  * some day.
  */
 #define LINGER 2000
+#define LOOK 100 /* milliseconds between looks at clients that had a signal */
 
 static int64_t now_ms(void)
 {
 	return (int64_t)(hxs_clock_ticks() * 1000);
+}
+
+static void answer_interrupted(struct hxfs_call *c)
+{
+	atomic_store(&c->interrupted, now_ms());
+	if (!atomic_exchange(&c->answered, true))
+		(void)fuse_reply_err(c->req, EINTR); /* or it was unmounted */
+}
+
+/*
+ * The kernel tells of one signal a request: a second one, which may be the
+ * one that kills, has to be looked for.
+ */
+static void look_after_signalled(struct hxfs_mount *m)
+{
+	int64_t now = now_ms(), before = atomic_load(&m->looked);
+	struct hxfs_call *c;
+
+	if (now - before < LOOK ||
+	    !atomic_compare_exchange_strong(&m->looked, &before, now))
+		return;
+	(void)pthread_mutex_lock(&m->calls_lock);
+	for (c = m->calls; c; c = c->next)
+		if (atomic_load(&c->signalled) && !atomic_load(&c->answered) &&
+		    hxfs_signals_want_end(c->tid))
+			answer_interrupted(c);
+	(void)pthread_mutex_unlock(&m->calls_lock);
 }
 
 /* Whether everybody who waits for call @ctx was interrupted, and long ago. */
@@ -29,6 +58,7 @@ static bool is_unwanted(void *ctx)
 
 	if (wanted)
 		return false;
+	look_after_signalled(c->m);
 	(void)pthread_mutex_lock(&c->m->calls_lock);
 	for (l = c; l && !wanted; l = l->follower) {
 		wanted = !atomic_load(&l->answered);
@@ -59,6 +89,7 @@ void hxfs_call_init(struct hxfs_call *c, fuse_req_t req, fuse_ino_t ino,
 	c->ino = ino;
 	c->run = run;
 	c->privileged = ctx->uid == 0;
+	c->tid = ctx->pid;
 }
 
 #define GROUPS_MAX 256
@@ -152,7 +183,7 @@ void hxfs_call_abandon_all(struct hxfs_mount *m)
  * the interrupt came first, libfuse calls this while registering, with the
  * request locked: it must not be answered, and so freed, before it is let go.
  */
-static void interrupted(fuse_req_t req, void *data)
+static void interrupted(fuse_req_t req HXS_UNUSED, void *data)
 {
 	struct hxfs_call *c = data;
 
@@ -160,9 +191,11 @@ static void interrupted(fuse_req_t req, void *data)
 		atomic_store(&c->too_early, true);
 		return;
 	}
-	atomic_store(&c->interrupted, now_ms());
-	if (!atomic_exchange(&c->answered, true))
-		(void)fuse_reply_err(req, EINTR); /* or it was unmounted */
+	/* When @c is answered by another thread it may be gone. */
+	if (hxfs_signals_want_end(c->tid))
+		answer_interrupted(c);
+	else
+		atomic_store(&c->signalled, true);
 }
 
 /* ---- workers ------------------------------------------------------------- */
@@ -284,6 +317,7 @@ static int defer(const struct hxfs_call *from, enum hxfs_patience patience)
 	memcpy(c, from, sizeof(*c));
 	c->stop.ctx = c;
 	atomic_init(&c->interrupted, 0);
+	atomic_init(&c->signalled, false);
 	atomic_init(&c->answered, false);
 	atomic_init(&c->registering, false);
 	atomic_init(&c->too_early, false);

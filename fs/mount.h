@@ -29,6 +29,7 @@ struct hxfs_mount {
 	pthread_mutex_t tell_lock; /* held while the kernel is told */
 	pthread_mutex_t calls_lock;
 	struct hxfs_call *calls; /* on workers; guarded by calls_lock */
+	atomic_int_fast64_t looked; /* after those that had a signal, in ms */
 	pthread_rwlock_t answering; /* held for reading while a worker does */
 	void (*ready)(void *ctx); /* called when it has */
 	void *ready_ctx;
@@ -60,11 +61,13 @@ struct hxfs_call {
 	struct fuse_file_info fi;
 	bool plus;
 	bool privileged; /* asked by root */
+	pid_t tid; /* the thread that asks; 0 unknown */
 	bool stranger; /* after hxfs_call_know_caller() */
 	enum hxfs_patience patience;
 	struct hxs_stop stop; /* of work that nobody waits for any more */
 	bool deferred, claimed;
 	atomic_int_fast64_t interrupted; /* when, in milliseconds */
+	atomic_bool signalled; /* but its client wants the answer still */
 	atomic_bool answered;
 	atomic_bool registering, too_early; /* see interrupted() */
 	/* on a worker, guarded by m->calls_lock */
