@@ -77,14 +77,25 @@ static int fail_write(struct hxs_stage_file *f, int r, struct hxs_err *err)
 			     hxs_stage_show(f->run, f->node.number, &shown));
 }
 
+/* Hashing a foreign file may take hours. */
+static bool is_over(void *ctx)
+{
+	struct hxs_stage_file *f = ctx;
+
+	return !hxs_capture_goes_on(&f->run->cap);
+}
+
 int hxs_stage_file_open(struct hxs_stage_file *f, int dir, const char *name,
 			struct hxs_fault *fault, struct hxs_err *err)
 {
+	const struct hxs_stop over = { is_over, f };
 	int r;
 
 	f->fd = -1;
-	r = hxs_content_open(f->run->s->snap, f->node.number, &f->content,
-			     fault, err);
+	r = hxs_content_open_until(f->run->s->snap, f->node.number, &over,
+				   &f->content, fault, err);
+	if (r == -ECANCELED)
+		return hxs_err_set(err, ECANCELED, "cancelled");
 	if (r < 0)
 		return as_damage(r, fault, err);
 	r = create(f, dir, name, err);
