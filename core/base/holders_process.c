@@ -14,14 +14,16 @@
 #define KTHREAD 0x00200000u /* PF_KTHREAD in /proc/PID/stat */
 
 /*
- * What failure @e means to the scan: a process may have ended, or be another
- * user's; all else ends it, since what was not looked at may hold the tree.
+ * What failure @e means to the scan: a process may have ended (EINVAL is what
+ * mountinfo of one that has left its namespace says; it holds no files any
+ * more), or be another user's; all else ends the scan, since what was not
+ * looked at may hold the tree.
  */
 static int judge(struct hxs_scan *s, int e)
 {
 	if (e == EACCES || e == EPERM)
 		s->denied = true;
-	else if (e != ENOENT && e != ESRCH)
+	else if (e != ENOENT && e != ESRCH && e != EINVAL)
 		return -e;
 	return 0;
 }
