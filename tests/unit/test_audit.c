@@ -387,8 +387,10 @@ static void test_moved(void)
 		scratch_die("flock");
 	(void)fflush(NULL);
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		(void)close(fd); /* or the lock were its own, too */
 		_exit(append(&plain) < 0);
+	}
 	if (rename(LOG, "s/.hxsnap/audit.log.1") < 0)
 		scratch_die("rename");
 	(void)close(fd);
