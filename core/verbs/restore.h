@@ -62,8 +62,14 @@ int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,
 
 /*
  * Write the snapshot, or only opts->paths of it, verified, into directory
- * @dir: made if missing, else it must be empty. Takes no lock and changes
- * nothing else. out->rollback_id stays empty.
+ * @dir: made if missing (for its owner alone), else it must be empty
+ * (-ENOTEMPTY); not in the store or on a mount of backups (-HXS_EDENIED).
+ * It gets SOURCE/... as the snapshot has it, without what describes the
+ * snapshot. Hard links come back among what is below one source, or one of
+ * the paths. Databases are brought back as they were, not checked by SQLite.
+ *
+ * Takes no lock and changes nothing else, and @dir only when all of it is
+ * durable. out->rollback_id stays empty.
  */
 HXS_MUST_CHECK
 int hxs_restore_to(struct hxs_store *s, const struct hxs_restore_opts *opts,
