@@ -188,7 +188,7 @@ static int ask_daemon(const char *path, const struct hxfs_mounted *m)
 /* 1 when what lies uppermost on @path is a dead mount of ours, else 0. */
 static int is_dead(const char *path, struct hxs_err *err)
 {
-	struct hxfs_mounted m;
+	struct hxfs_mounted m = { .major = 0 };
 	int r;
 
 	r = hxfs_mountinfo_ask(path, &m);
