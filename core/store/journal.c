@@ -104,6 +104,16 @@ static void put_ident(struct hxs_json_out *o, const char *key,
 	hxs_json_out_string(o, key, text);
 }
 
+static void put_time(struct hxs_json_out *o, const char *key,
+		     const struct timespec *t)
+{
+	char text[IDENT_TEXT];
+
+	(void)snprintf(text, sizeof(text), "%" PRId64 " %ld",
+		       (int64_t)t->tv_sec, t->tv_nsec);
+	hxs_json_out_string(o, key, text);
+}
+
 static void put_target(struct hxs_json_out *o, const struct hxs_target *t)
 {
 	size_t i;
@@ -114,6 +124,8 @@ static void put_target(struct hxs_json_out *o, const struct hxs_target *t)
 	put_ident(o, "place_id", &t->place_id);
 	hxs_json_out_string(o, "stage", t->stage);
 	hxs_json_out_bool(o, "contents", t->contents);
+	put_time(o, "old_time", &t->old_time);
+	put_time(o, "new_time", &t->new_time);
 	hxs_json_out_bool(o, "adopted", t->adopted);
 	hxs_json_out_array(o, "moves");
 	for (i = 0; i < t->move_count; i++) {
@@ -122,6 +134,9 @@ static void put_target(struct hxs_json_out *o, const struct hxs_target *t)
 		put_name(o, "name", t->moves[i].name);
 		put_ident(o, "old", &t->moves[i].old);
 		put_ident(o, "new", &t->moves[i].new);
+		put_time(o, "dir_time", &t->moves[i].dir_time);
+		put_time(o, "old_time", &t->moves[i].old_time);
+		put_time(o, "new_time", &t->moves[i].new_time);
 		hxs_json_out_end_object(o);
 	}
 	hxs_json_out_end_array(o);
@@ -270,6 +285,19 @@ static void get_ident(struct reader *rd, const struct hxs_json *v,
 		rd->r = rd->r ? rd->r : -EBADMSG;
 }
 
+static void get_time(struct reader *rd, const struct hxs_json *v,
+		     const char *key, struct timespec *out)
+{
+	int64_t sec = 0;
+	long nsec = 0;
+
+	if (sscanf(get_text(rd, v, key), "%" SCNd64 " %ld", &sec, &nsec) != 2 ||
+	    nsec < 0 || nsec > 999999999)
+		rd->r = rd->r ? rd->r : -EBADMSG;
+	out->tv_sec = sec;
+	out->tv_nsec = nsec;
+}
+
 static void copy_text(struct reader *rd, const struct hxs_json *v,
 		      const char *key, char *out, size_t size)
 {
@@ -297,6 +325,9 @@ static void read_move(struct reader *rd, const struct hxs_json *v,
 	m->name = get_name(rd, v, "name");
 	get_ident(rd, v, "old", &m->old);
 	get_ident(rd, v, "new", &m->new);
+	get_time(rd, v, "dir_time", &m->dir_time);
+	get_time(rd, v, "old_time", &m->old_time);
+	get_time(rd, v, "new_time", &m->new_time);
 	want_name(rd, m->name);
 	if (rd->r == 0 && m->dir[0] && hxs_path_fault(m->dir, strlen(m->dir)))
 		rd->r = -EBADMSG;
@@ -317,6 +348,8 @@ static void read_target(struct reader *rd, const struct hxs_json *v,
 	get_ident(rd, v, "place_id", &t->place_id);
 	t->stage = get_name(rd, v, "stage");
 	t->contents = get_bool(rd, v, "contents");
+	get_time(rd, v, "old_time", &t->old_time);
+	get_time(rd, v, "new_time", &t->new_time);
 	t->adopted = get_bool(rd, v, "adopted");
 	want_name(rd, t->stage);
 	if (rd->r == 0 && (t->place[0] != '/' || t->place_id.ino == 0 ||

@@ -15,7 +15,9 @@
  *	intent	  targets may have been exchanged; they are to be put back
  *	committed all targets were exchanged; what is left is tidying up
  *
- * Files are told by inode number, time of birth and type, never by name.
+ * Files are told by inode number, time of birth and type, never by name. The
+ * times that directories were last changed are noted too: a rename changes
+ * them, and whoever finishes or undoes it sets them right.
  */
 #include "base/err.h"
 #include "format/ref.h"
@@ -25,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 enum hxs_journal_state {
 	HXS_JOURNAL_STAGING = 1,
@@ -42,6 +45,7 @@ struct hxs_move {
 	char *name; /* the live name in it */
 	struct hxs_ident old; /* what has the live name; none: nothing does */
 	struct hxs_ident new; /* what is to have it; none: nothing is */
+	struct timespec dir_time, old_time, new_time; /* of all three */
 };
 
 /* One source's target. */
@@ -52,6 +56,7 @@ struct hxs_target {
 	char *stage; /* the stage directory's name in it */
 	/* The place is the target itself, and gets new attributes, too. */
 	bool contents;
+	struct timespec old_time, new_time; /* then, of the place */
 	/* What move 0 displaces becomes the rollback point's SOURCE. */
 	bool adopted;
 	struct hxs_move *moves;

@@ -6,6 +6,10 @@
  * What is where is asked anew each time, so that doing it again after a crash
  * does what is left to do. A rename never replaces anything: RENAME_NOREPLACE,
  * or a look before where the file system lacks that.
+ *
+ * It changes the times of the two directories that it takes place in, and on
+ * XFS an exchange those of the directories exchanged. All get back the times
+ * that the journal tells, since whoever sees them now may be the second one.
  */
 #include "store/swap.h"
 
@@ -125,7 +129,10 @@ static int move_to(int from_dir, const char *from, int to_dir, const char *to)
 	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
 }
 
-/* For a directory, the modification that XFS takes an exchange for. */
+/*
+ * For a directory, the modification that XFS takes an exchange for. Whoever
+ * finishes what was cut short here has the time from the journal.
+ */
 static void keep_mtime(int dirfd, const char *name, const struct stat *before)
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
@@ -302,15 +309,37 @@ static int give_self(const struct hxs_target *t, int place, int stage,
 	return 0;
 }
 
-/*
- * The directories that names are changed in keep their times: of what was
- * not named in a restore nothing is to change. Not ours to set: then so.
- */
-void hxs_swap_keep_times(int fd, const struct stat *before)
+int hxs_swap_keep_time(int fd, struct timespec time)
 {
-	const struct timespec times[2] = { before->st_atim, before->st_mtim };
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time };
+	struct stat st;
 
-	(void)futimens(fd, times);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_mtim.tv_sec == time.tv_sec &&
+	    st.st_mtim.tv_nsec == time.tv_nsec)
+		return 0;
+	/* Not ours to set: then so. */
+	return futimens(fd, times) < 0 && errno != EPERM ? -errno : 0;
+}
+
+/* The same for @name in @dirfd, if that is the directory @want. */
+static int keep_time_of(int dirfd, const char *name,
+			const struct hxs_ident *want, struct timespec time)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxs_ident id;
+	int r;
+
+	if (want->type != S_IFDIR)
+		return 0;
+	r = hxs_ident_of(dirfd, name, &id);
+	if (r < 0 || !hxs_ident_equal(&id, want))
+		return r;
+	fd = hxs_io_open_dir(dirfd, name);
+	if (fd == -EACCES) /* not even to be entered by us */
+		return 0;
+	return fd < 0 ? fd : hxs_swap_keep_time(fd, time);
 }
 
 /* Do move @n. */
@@ -319,8 +348,7 @@ static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
 {
 	struct step s = { .t = t, .m = &t->moves[n], .stage = stage };
 	HXS_AUTO_CLOSE int live = -1;
-	struct stat before;
-	int r;
+	int r, r2;
 
 	hxs_swap_new_name(n, s.fresh);
 	old_name(n, s.kept);
@@ -328,11 +356,15 @@ static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
 	if (live < 0)
 		return live;
 	s.live_dir = live;
-	if (fstat(live, &before) < 0)
-		return cannot(&s, -errno, err);
 	r = ahead ? forward_one(&s, absent, err) : back_one(&s, err);
-	hxs_swap_keep_times(live, &before);
-	return r;
+	r2 = hxs_swap_keep_time(live, s.m->dir_time);
+	if (r < 0)
+		return r;
+	if (r2 == 0)
+		r2 = keep_time_of(live, s.m->name,
+				  ahead ? &s.m->new : &s.m->old,
+				  ahead ? s.m->new_time : s.m->old_time);
+	return r2 < 0 ? cannot(&s, r2, err) : 0;
 }
 
 static int run(const struct hxs_target *t, bool ahead, double *absent,
@@ -420,29 +452,24 @@ int hxs_swap_displaced(const struct hxs_target *t, size_t move, int stage_fd,
 	return is(&id, &t->moves[move].old);
 }
 
-int hxs_swap_adopt(const struct hxs_target *t, int area_fd, struct hxs_err *err)
+static int move_adopted(const struct hxs_target *t, int area_fd,
+			struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int place = -1, stage = -1;
-	struct hxs_ident id;
 	char name[32] = "";
 	int r;
 
-	r = hxs_ident_of(area_fd, t->source, &id);
-	if (r == 0 && is(&id, &t->moves[0].old))
-		return 0; /* it is there already */
 	place = hxs_swap_open_place(t, err);
 	if (place < 0)
 		return place;
 	stage = open_stage(t, place, err);
 	if (stage < 0)
 		return stage;
-	if (r == 0)
-		r = hxs_swap_displaced(t, 0, stage, name, err);
-	if (r == 0)
-		r = -ENOENT;
-	if (r > 0)
-		r = move_to(stage, name, area_fd, t->source);
-	if (r == 0 && (fsync(area_fd) < 0 || fsync(stage) < 0))
+	r = hxs_swap_displaced(t, 0, stage, name, err);
+	if (r < 0)
+		return r;
+	r = r == 0 ? -ENOENT : move_to(stage, name, area_fd, t->source);
+	if (r == 0 && fsync(stage) < 0)
 		r = -errno;
 	if (r < 0)
 		return hxs_err_errno(err, -r,
@@ -452,7 +479,31 @@ int hxs_swap_adopt(const struct hxs_target *t, int area_fd, struct hxs_err *err)
 	return 0;
 }
 
-int hxs_swap_clean(const struct hxs_target *t, struct hxs_err *err)
+int hxs_swap_adopt(const struct hxs_target *t, int area_fd, struct hxs_err *err)
+{
+	const struct hxs_move *m = &t->moves[0];
+	struct hxs_ident id;
+	int r;
+
+	r = hxs_ident_of(area_fd, t->source, &id);
+	if (r == 0 && !is(&id, &m->old)) {
+		r = move_adopted(t, area_fd, err);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0)
+		r = keep_time_of(area_fd, t->source, &m->old, m->old_time);
+	if (r == 0 && fsync(area_fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot make what source '%s' was part of "
+				     "its rollback point",
+				     t->source);
+	return 0;
+}
+
+int hxs_swap_clean(const struct hxs_target *t, bool ahead, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int place = -1;
 	struct stat before;
@@ -465,7 +516,9 @@ int hxs_swap_clean(const struct hxs_target *t, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_io_remove_tree(place, t->stage);
 	if (r == 0)
-		hxs_swap_keep_times(place, &before);
+		r = hxs_swap_keep_time(place, !t->contents ? before.st_mtim
+					      : ahead	   ? t->new_time
+							   : t->old_time);
 	if (r == 0 && fsync(place) < 0)
 		r = -errno;
 	if (r < 0)

@@ -56,17 +56,18 @@ int hxs_swap_displaced(const struct hxs_target *t, size_t move, int stage_fd,
 		       char name[32], struct hxs_err *err);
 
 /*
- * Remove the stage directory and all in it. Absent is success, and so is a
- * place that is gone with it.
+ * Remove the stage directory and all in it, which is durable then. Absent is
+ * success. @ahead: after it was swapped, not after it was put back.
  */
 HXS_MUST_CHECK
-int hxs_swap_clean(const struct hxs_target *t, struct hxs_err *err);
+int hxs_swap_clean(const struct hxs_target *t, bool ahead, struct hxs_err *err);
 
 /*
- * Set the times of directory @fd back to @before, where that is allowed: of
- * what a restore was not asked for nothing is to change.
+ * Set the time that @fd was last changed to @time, where that is allowed: of
+ * what a restore was not asked for nothing is to change. 0 or -errno.
  */
-void hxs_swap_keep_times(int fd, const struct stat *before);
+HXS_MUST_CHECK
+int hxs_swap_keep_time(int fd, struct timespec time);
 
 /* "new-N", what is staged for move @n. */
 void hxs_swap_new_name(size_t n, char name[32]);

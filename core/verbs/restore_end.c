@@ -18,6 +18,8 @@ int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
 	size_t i;
 	int r = 0;
 
+	if (j->state == 0) /* nothing was begun */
+		return 0;
 	if (j->state == HXS_JOURNAL_INTENT) {
 		for (i = j->target_count; r == 0 && i-- > 0;)
 			r = hxs_swap_back(&j->targets[i], err);
@@ -29,7 +31,7 @@ int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
 			r = hxs_journal_write(s, j, err);
 	}
 	for (i = 0; r == 0 && i < j->target_count; i++)
-		r = hxs_swap_clean(&j->targets[i], err);
+		r = hxs_swap_clean(&j->targets[i], false, err);
 	/* The rollback point's directory is swept like any unfinished one. */
 	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
 }
@@ -71,6 +73,6 @@ int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
 
 	r = finish_rollback(s, j, err);
 	for (i = 0; r == 0 && i < j->target_count; i++)
-		r = hxs_swap_clean(&j->targets[i], err);
+		r = hxs_swap_clean(&j->targets[i], true, err);
 	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
 }

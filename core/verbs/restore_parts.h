@@ -14,8 +14,8 @@
 /* ---- restore_end.c ----------------------------------------------------- */
 
 /*
- * Undo the restore that @j, in state staging or intent, speaks of: targets
- * get their old files back, what was staged is removed, and so is the
+ * Undo the restore that @j, in state staging or intent, speaks of (in none,
+ * nothing was begun): targets get their old files back, what was staged is removed, and so is the
  * journal. Can be done again after it was cut short.
  */
 HXS_MUST_CHECK

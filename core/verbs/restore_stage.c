@@ -55,10 +55,11 @@ static int add_moves(const struct hxs_restore_target *t, struct hxs_target *to)
 static int fill_journal(struct hxs_restore *rs)
 {
 	struct hxs_journal *j = rs->journal;
+	struct hxs_node node;
+	struct stat st;
 	size_t i;
 	int r;
 
-	j->state = HXS_JOURNAL_STAGING;
 	(void)snprintf(j->env, sizeof(j->env), "%s", rs->env->name);
 	(void)snprintf(j->reference, sizeof(j->reference), "%s",
 		       hxs_snapshot_name(rs->snap));
@@ -72,6 +73,11 @@ static int fill_journal(struct hxs_restore *rs)
 		to->place = strdup(t->place);
 		to->stage = stage_name(rs, t);
 		to->contents = t->contents && t->whole;
+		hxs_index_get(hxs_snapshot_index(rs->snap), t->entry, &node);
+		to->new_time = node.mtime;
+		if (fstat(t->place_fd, &st) < 0)
+			return -errno;
+		to->old_time = st.st_mtim;
 		if (!to->source || !to->place || !to->stage)
 			return -ENOMEM;
 		r = hxs_ident_of(t->place_fd, "", &to->place_id);
@@ -97,7 +103,10 @@ static int make_stage(const struct hxs_restore_target *t,
 		return hxs_err_errno(err, errno,
 				     "cannot create a directory in '%s'",
 				     t->place);
-	hxs_swap_keep_times(t->place_fd, &before);
+	r = hxs_swap_keep_time(t->place_fd, before.st_mtim);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot set the times of '%s'",
+				     t->place);
 	/* Neither the umask nor the directory above has a say. */
 	r = fchmodat(t->place_fd, to->stage, 0700, 0) < 0 ? -errno : 0;
 	fd = r < 0 ? r : hxs_io_open_dir(t->place_fd, to->stage);
@@ -268,8 +277,11 @@ int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
 		return hxs_err_errno(err, -r, "cannot begin the restore");
 	for (i = 0; r == 0 && i < rs->target_count; i++)
 		r = lock_place(rs, i, err);
-	if (r == 0)
-		r = hxs_journal_write(rs->store, rs->journal, err);
+	if (r < 0)
+		return r;
+	/* From here on there is something to undo. */
+	rs->journal->state = HXS_JOURNAL_STAGING;
+	r = hxs_journal_write(rs->store, rs->journal, err);
 	for (i = 0; r == 0 && i < rs->target_count; i++) {
 		const struct hxs_restore_target *t = &rs->targets[i];
 		HXS_AUTO_CLOSE int fd = -1;

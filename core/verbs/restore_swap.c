@@ -8,24 +8,44 @@
 #include "verbs/restore_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+static int look_at(int dirfd, const char *name, struct hxs_ident *id,
+		   struct timespec *time)
+{
+	struct stat st;
+	int r;
+
+	r = hxs_ident_of(dirfd, name, id);
+	if (r < 0 || id->ino == 0)
+		return r;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*time = st.st_mtim;
+	return 0;
+}
 
 /* Which files the moves are about, as of now. */
 static int fill_move(const struct hxs_restore_target *t, int stage,
 		     struct hxs_move *m, size_t n)
 {
 	HXS_AUTO_CLOSE int dir = hxs_io_open_dir(t->place_fd, m->dir);
+	struct stat st = { .st_size = 0 };
 	char name[32];
 	int r;
 
 	if (dir < 0)
 		return dir;
-	r = hxs_ident_of(dir, m->name, &m->old);
+	r = fstat(dir, &st) < 0 ? -errno : 0;
+	m->dir_time = st.st_mtim;
+	if (r == 0)
+		r = look_at(dir, m->name, &m->old, &m->old_time);
 	hxs_swap_new_name(n, name);
 	if (r == 0)
-		r = hxs_ident_of(stage, name, &m->new);
+		r = look_at(stage, name, &m->new, &m->new_time);
 	/* What was there when we looked, or nothing, has to be there. */
 	if (r == 0 && t->items[n].entry != HXS_NO_ENTRY && m->new.ino == 0)
 		r = -ENOENT;
