@@ -29,6 +29,7 @@ struct hxs_act {
 struct hxs_tool {
 	const struct hxs_args *args;
 	bool json, quiet;
+	bool reads; /* this run changes nothing, though its command may */
 	struct hxs_store *store; /* NULL until a command opened it */
 	struct hxs_act act;
 };

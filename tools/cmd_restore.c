@@ -45,6 +45,7 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 		r = hxs_ref_parse(args->word[0], &ref, err);
 	if (r < 0)
 		return r;
+	tool->reads = dir || dry;
 	r = hxs_restoring_open(tool, &ref, dir, &config, &snap, err);
 	if (dry)
 		tool->act.name = NULL; /* a question is no act */

@@ -27,6 +27,11 @@ static void tell(const char *env, const struct hxs_recover_report *rep)
 			     env);
 }
 
+static enum hxs_cmd_recovery wish_of(const struct hxs_tool *tool)
+{
+	return tool->reads ? HXS_CMD_TRIES : tool->args->cmd->recovery;
+}
+
 int hxs_recovery_of(const struct hxs_tool *tool, const char *env,
 		    struct hxs_recover_report *sum, struct hxs_err *err)
 {
@@ -45,7 +50,7 @@ int hxs_recovery_of(const struct hxs_tool *tool, const char *env,
 		tell(env, &rep);
 	done = rep.finished || rep.undone || rep.removed;
 	/* Every look of a reader that may not recover is no act. */
-	if (done || (r < 0 && tool->args->cmd->recovery != HXS_CMD_TRIES))
+	if (done || (r < 0 && wish_of(tool) != HXS_CMD_TRIES))
 		hxs_act_record(tool, &act, r, r < 0 ? err->message : NULL);
 	return r;
 }
@@ -78,7 +83,7 @@ int hxs_recovery_first(struct hxs_tool *tool, const char *env,
 		       struct hxs_err *err)
 {
 	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
-	enum hxs_cmd_recovery wish = tool->args->cmd->recovery;
+	enum hxs_cmd_recovery wish = wish_of(tool);
 	struct hxs_err why = HXS_ERR_INIT;
 	size_t i;
 	int r;

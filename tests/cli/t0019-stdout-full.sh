@@ -17,6 +17,7 @@ printing() {
 	--json show dev/latest
 	--json verify --all
 	diff dev/latest beta/latest
+	--json recover
 	-h
 	verify -h
 	--version

@@ -402,6 +402,9 @@ test_expect_success 'what cannot be recovered: a warning to readers, 3 to others
 	test_exit 3 hxsnap create dev >got 2>err && test_line_count 0 got &&
 	test_grep "journal/dev. is damaged" err &&
 	test_exit 3 hxsnap restore "dev/$big" 2>err &&
+	hxsnap -q restore "dev/$big" events/a --to look >got 2>err &&
+	hxsnap restore "dev/$big" --dry-run >got 2>err &&
+	test_grep "warning: .*journal/dev. is damaged" err &&
 	test_exit 3 hxsnap recover 2>err && test_grep "journal/dev. is damaged" err &&
 	hxsnap create lab >got 2>err && test_line_count 1 got &&
 	test_grep "warning: .*journal/dev. is damaged" err &&
