@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 
 /* ---- what there is to do ----------------------------------------------- */
@@ -173,21 +172,6 @@ void hxs_stage_fail(struct hxs_stage_run *run, int r,
 	(void)pthread_mutex_unlock(&run->cap.lock);
 }
 
-static void tell_lost(struct hxs_stage_run *run)
-{
-	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
-	const char *path = hxs_stage_show(run, run->lost.entry, &shown);
-
-	if (run->lost.count == 1)
-		hxs_capture_warn(&run->cap, "%s of '%s' could not be set here",
-				 run->lost.what, path);
-	else if (run->lost.count > 1)
-		hxs_capture_warn(&run->cap,
-				 "%" PRIu64 " attributes could not be set here,"
-				 " the first: %s of '%s'",
-				 run->lost.count, run->lost.what, path);
-}
-
 int hxs_stage_begin(struct hxs_stage_run *run, struct hxs_stage *s,
 		    uint32_t entry, int dirfd, const char *name,
 		    struct hxs_err *err)
@@ -216,7 +200,7 @@ int hxs_stage_end(struct hxs_stage_run *run, int r, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_capture_status(&run->cap, err);
 	if (r == 0)
-		tell_lost(run);
+		hxs_stage_tell_lost(run);
 	run->s->files = run->cap.files;
 	run->s->bytes = run->cap.bytes;
 	if (run->top_fd >= 0)
@@ -407,26 +391,5 @@ int hxs_stage_entry(struct hxs_stage *s, uint32_t entry, int dirfd,
 	r = hxs_stage_begin(&run, s, entry, dirfd, name, err);
 	if (r == 0)
 		r = stage(&run, err);
-	return hxs_stage_end(&run, r, err);
-}
-
-int hxs_stage_attributes(struct hxs_stage *s, uint32_t entry, int fd,
-			 struct hxs_err *err)
-{
-	struct hxs_stage_run run = {
-		.s = s,
-		.idx = hxs_snapshot_index(s->snap),
-		.top = entry,
-		.top_fd = -1,
-	};
-	struct hxs_node node;
-	int r;
-
-	hxs_capture_init(&run.cap);
-	run.cap.ears = s->ears;
-	run.cap.files = s->files;
-	run.cap.bytes = s->bytes;
-	hxs_index_get(run.idx, entry, &node);
-	r = hxs_stage_set(&run, &node, fd, err);
 	return hxs_stage_end(&run, r, err);
 }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -33,6 +34,21 @@ void hxs_stage_lose(struct hxs_stage_run *run, const struct hxs_node *node,
 		run->lost.what = what;
 	}
 	(void)pthread_mutex_unlock(&run->cap.lock);
+}
+
+void hxs_stage_tell_lost(struct hxs_stage_run *run)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+	const char *path = hxs_stage_show(run, run->lost.entry, &shown);
+
+	if (run->lost.count == 1)
+		hxs_capture_warn(&run->cap, "%s of '%s' could not be set here",
+				 run->lost.what, path);
+	else if (run->lost.count > 1)
+		hxs_capture_warn(&run->cap,
+				 "%" PRIu64 " attributes could not be set here,"
+				 " the first: %s of '%s'",
+				 run->lost.count, run->lost.what, path);
 }
 
 /* Whether @e says that this cannot be had here, and no more than that. */
@@ -231,4 +247,27 @@ int hxs_stage_set_link(struct hxs_stage_run *run, const struct hxs_node *node,
 				     "of '%s'",
 				     hxs_stage_show(run, node->number, &shown));
 	return 0;
+}
+
+/* ---- for callers -------------------------------------------------------- */
+
+int hxs_stage_attributes(struct hxs_stage *s, uint32_t entry, int fd,
+			 struct hxs_err *err)
+{
+	struct hxs_stage_run run = {
+		.s = s,
+		.idx = hxs_snapshot_index(s->snap),
+		.top = entry,
+		.top_fd = -1,
+	};
+	struct hxs_node node;
+	int r;
+
+	hxs_capture_init(&run.cap);
+	run.cap.ears = s->ears;
+	run.cap.files = s->files;
+	run.cap.bytes = s->bytes;
+	hxs_index_get(run.idx, entry, &node);
+	r = hxs_stage_set(&run, &node, fd, err);
+	return hxs_stage_end(&run, r, err);
 }

@@ -127,4 +127,7 @@ int hxs_stage_set_link(struct hxs_stage_run *run, const struct hxs_node *node,
 void hxs_stage_lose(struct hxs_stage_run *run, const struct hxs_node *node,
 		    const char *what);
 
+/* The one warning about all of that, if there is any. */
+void hxs_stage_tell_lost(struct hxs_stage_run *run);
+
 #endif
