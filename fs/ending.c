@@ -4,6 +4,7 @@
 #include "fs/mountinfo.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,25 +39,30 @@ void hxfs_ending_mounted(struct hxfs_ending *e, struct hxfs_mount *m)
 }
 
 /*
- * Unmount, unless another mount lies on the place by now: ours was detached
- * by hand and lives on for those who still use it, and what came after is not
- * ours to take away. Closing the session then ends it. With the lock held.
+ * The mount, if it is to be unmounted: not if another lies on the place by
+ * now. Then ours was detached by hand and lives on for those who still use
+ * it, and what came after is not ours to take away; closing the session ends
+ * ours. Once; with the lock held.
  */
-static void unmount_own(struct hxfs_ending *e)
+static struct hxfs_mount *take_own(struct hxfs_ending *e)
 {
 	struct hxfs_mount *m = HXS_STEAL(e->m);
 	struct hxfs_mounted now;
 
 	if (!m || (hxfs_mountinfo_ask(m->fs->mountpoint, &now) == 1 &&
 		   (now.major != e->own.major || now.minor != e->own.minor)))
-		return;
-	fuse_session_unmount(m->se);
+		return NULL;
+	return m;
 }
 
 void hxfs_ending_unmount(struct hxfs_ending *e)
 {
+	struct hxfs_mount *m;
+
 	(void)pthread_mutex_lock(&e->lock);
-	unmount_own(e);
+	m = take_own(e);
+	if (m)
+		fuse_session_unmount(m->se);
 	(void)pthread_mutex_unlock(&e->lock);
 }
 
@@ -64,11 +70,18 @@ static void *run(void *arg)
 {
 	struct timespec wait = { .tv_sec = PATIENCE };
 	struct hxfs_ending *e = arg;
+	struct hxfs_mount *m;
+	int r;
 
 	(void)nanosleep(&wait, NULL);
 	hxs_log_warn("work under way did not end: leaving it");
 	(void)pthread_mutex_lock(&e->lock);
-	unmount_own(e);
+	m = take_own(e);
+	/* Not the session: others still read from it. */
+	r = m ? hxfs_mountpoint_detach(m->fs->mountpoint) : 0;
+	if (r < 0)
+		hxs_log_warn("cannot unmount '%s': %s", m->fs->mountpoint,
+			     strerror(-r));
 	_exit(0);
 }
 

@@ -125,7 +125,7 @@ static int resolve(const char *path, char **out)
 	return 0;
 }
 
-static int unmount_dead(const char *path)
+int hxfs_mountpoint_detach(const char *path)
 {
 	const char *argv[] = {
 		"fusermount3", "-u", "-z", "-q", "--", path, NULL
@@ -308,7 +308,7 @@ int hxfs_mountpoint_clear(const struct hxs_store *store, const char *path,
 			return r;
 		if (r == 0)
 			return check_place(store, path, err);
-		r = unmount_dead(path);
+		r = hxfs_mountpoint_detach(path);
 		if (r < 0)
 			return hxs_err_errno(err, -r,
 					     "cannot unmount the dead mount "

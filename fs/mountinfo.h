@@ -47,6 +47,13 @@ HXS_MUST_CHECK
 int hxfs_mountpoint_clear(const struct hxs_store *store, const char *path,
 			  struct hxs_err *err);
 
+/*
+ * Unmount what is on @path, whoever still uses it, without a look at it. 0 or
+ * -errno.
+ */
+HXS_MUST_CHECK
+int hxfs_mountpoint_detach(const char *path);
+
 /* Ask the kernel to read ahead far enough on what is mounted at @path. */
 void hxfs_mountpoint_tune(const char *path);
 
