@@ -141,7 +141,8 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 
 	adopt = calloc(rs->env->source_count + 1, sizeof(*adopt));
 	if (!adopt)
-		return hxs_err_errno(err, ENOMEM, "cannot restore");
+		return undo(rs, hxs_err_errno(err, ENOMEM, "cannot restore"),
+			    err);
 	hxs_relay_enter(&rs->relay, "staging", 0, 0);
 	r = hxs_restore_stage(rs, err);
 	if (r == 0)
