@@ -160,17 +160,6 @@ static void work(void *arg)
 	hxs_buf_release(&h.shown);
 }
 
-static bool dirs_are_plain(const struct hxs_tree *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->dir_count; i++)
-		if (is_odd(t->dirs[i].st.mode, t->dirs[i].xattrs,
-			   t->dirs[i].xattrs_len))
-			return false;
-	return true;
-}
-
 int hxs_survey(struct hxs_capture *cap, struct hxs_tree *t,
 	       struct hxs_source_totals *totals, struct hxs_err *err)
 {
@@ -179,8 +168,8 @@ int hxs_survey(struct hxs_capture *cap, struct hxs_tree *t,
 	size_t i;
 	int r;
 
-	if (t->has_more || t->links_found != t->links_wanted ||
-	    !dirs_are_plain(t))
+	/* A directory's set-id bits do no harm; those of files do. */
+	if (t->has_more || t->links_found != t->links_wanted)
 		return 0;
 	atomic_init(&s.next, 0);
 	atomic_init(&s.odd, false);

@@ -157,7 +157,7 @@ int hxs_spread(struct hxs_capture *cap, struct hxs_tree *t,
  * Hash all that was found where it lies (survey.c): 1 when the tree itself
  * can become a snapshot's copy of the source, with *@totals; 0 when it has to
  * be copied, as hxs_spread() does: something in it was left out, has a name
- * elsewhere, is set-id, or is a database that is more than its bytes.
+ * elsewhere, is a set-id file, or is a database that is more than its bytes.
  */
 HXS_MUST_CHECK
 int hxs_survey(struct hxs_capture *cap, struct hxs_tree *t,

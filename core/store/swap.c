@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 void hxs_swap_new_name(size_t n, char name[32])
 {
@@ -110,9 +111,15 @@ static int neither(const struct step *s, struct hxs_err *err)
 
 static int cannot(const struct step *s, int r, struct hxs_err *err)
 {
-	return hxs_err_errno(err, -r, "cannot exchange '%s%s%s' in '%s'",
-			     s->m->dir, s->m->dir[0] ? "/" : "", s->m->name,
-			     s->t->place);
+	int code = hxs_err_errno(err, -r, "cannot exchange '%s%s%s' in '%s'",
+				 s->m->dir, s->m->dir[0] ? "/" : "", s->m->name,
+				 s->t->place);
+
+	if (r == -EXDEV)
+		hxs_err_hint(err, "overlayfs cannot move a directory of a "
+				  "lower layer: restore the paths in it, or "
+				  "mount it with redirect_dir=on");
+	return code;
 }
 
 /* A rename that replaces nothing: 0 or -errno. */
@@ -276,6 +283,28 @@ static int open_live(const struct hxs_target *t, const struct hxs_move *m,
 	return fd;
 }
 
+/* Attributes that @fd has and @want does not name go. */
+static int drop_xattrs(int fd, const struct hxs_buf *want)
+{
+	HXS_AUTO_BUF struct hxs_buf have = HXS_BUF_INIT;
+	char name[HXS_XATTR_NAME_MAX + 1];
+	struct hxs_xattr x, kept;
+	size_t pos = 0;
+	int r;
+
+	r = hxs_xattr_read(fd, &have);
+	while (r == 0 && hxs_xattr_next(have.data, have.len, &pos, &x) > 0) {
+		memcpy(name, x.name, x.name_len);
+		name[x.name_len] = '\0';
+		if (hxs_xattr_find(want->data, want->len, name, &kept))
+			continue;
+		if (fremovexattr(fd, name) < 0 && errno != ENODATA &&
+		    errno != EPERM && errno != EOPNOTSUPP)
+			r = -errno;
+	}
+	return r;
+}
+
 /* The place's own mode, owner, attributes and times, from @name. */
 static int give_self(const struct hxs_target *t, int place, int stage,
 		     const char *name, struct hxs_err *err)
@@ -291,6 +320,8 @@ static int give_self(const struct hxs_target *t, int place, int stage,
 		r = -errno;
 	if (r == 0 && fchown(place, st.st_uid, st.st_gid) < 0 && errno != EPERM)
 		r = -errno;
+	if (r == 0)
+		r = drop_xattrs(place, &x);
 	if (r == 0)
 		r = hxs_xattr_write(place, x.data, x.len, NULL);
 	if (r == 0 && fchmod(place, st.st_mode & 07777) < 0)

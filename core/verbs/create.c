@@ -40,6 +40,39 @@ static bool is_utf8(const char *s)
 	return true;
 }
 
+/* What a rollback point takes otherwise than a backup would. -ENOMEM. */
+static int change_source(struct hxs_create *c, size_t i)
+{
+	struct hxs_create_source *s = &c->sources[i];
+	const char *own = c->own ? c->own[i] : NULL;
+	const char *why = c->raw ? c->raw[i] : NULL;
+	size_t n = s->config->exclude_count;
+
+	if (!own && !why)
+		return 0;
+	s->changed = *s->config;
+	s->config = &s->changed;
+	if (own) {
+		s->exclude = calloc(n + 1, sizeof(*s->exclude));
+		if (!s->exclude)
+			return -ENOMEM;
+		if (n)
+			memcpy(s->exclude, s->changed.exclude,
+			       n * sizeof(*s->exclude));
+		s->exclude[n] = (char *)own;
+		s->changed.exclude = s->exclude;
+		s->changed.exclude_count++;
+	}
+	if (why) {
+		s->changed.sqlite_raw = true;
+		hxs_capture_warn(&c->cap,
+				 "%s; the databases of source '%s' are kept as "
+				 "they are, byte by byte",
+				 why, s->changed.name);
+	}
+	return 0;
+}
+
 static int check_request(struct hxs_create *c, struct hxs_err *err)
 {
 	const struct hxs_create_opts *o = c->opts;
@@ -61,15 +94,9 @@ static int check_request(struct hxs_create *c, struct hxs_err *err)
 	for (i = 0; i < c->env->source_count; i++) {
 		src = &c->env->sources[i];
 		c->sources[i].config = src;
-		if (c->raw && c->raw[i]) {
-			c->sources[i].raw = *src;
-			c->sources[i].raw.sqlite_raw = true;
-			c->sources[i].config = &c->sources[i].raw;
-			hxs_capture_warn(&c->cap,
-					 "%s; the databases of source '%s' are "
-					 "kept as they are, byte by byte",
-					 c->raw[i], src->name);
-		}
+		if (change_source(c, i) < 0)
+			return hxs_err_errno(err, ENOMEM,
+					     "cannot make a snapshot");
 		c->sources[i].ops = hxs_source_ops(src->kind);
 		if (!c->sources[i].ops)
 			return hxs_err_set(err, HXS_EUSAGE,
@@ -293,9 +320,11 @@ static void release(struct hxs_create *c)
 	size_t i;
 
 	hxs_pool_free(c->cap.pool); /* first: it may be at work on the rest */
-	for (i = 0; c->sources && i < c->env->source_count; i++)
+	for (i = 0; c->sources && i < c->env->source_count; i++) {
 		if (c->sources[i].state)
 			c->sources[i].ops->free(c->sources[i].state);
+		free(c->sources[i].exclude);
+	}
 	free(c->sources);
 	hxs_create_forget_commit(c);
 	hxs_meta_release(&c->meta);
@@ -393,14 +422,16 @@ static int hand_over(struct hxs_create *c, struct hxs_rollback *out,
 
 /* One attempt; *@broken is the source that might be taken as mere bytes. */
 static int try_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
-			bool *adopt, char **raw, size_t *broken,
-			struct hxs_rollback *out, struct hxs_err *err)
+			bool *adopt, const char *const *own, char **raw,
+			size_t *broken, struct hxs_rollback *out,
+			struct hxs_err *err)
 {
 	struct hxs_create c = {
 		.store = s,
 		.opts = opts,
 		.kind = HXS_ROLLBACK,
 		.adopt = adopt,
+		.own = own,
 		.raw = raw,
 		.broken = NO_SOURCE,
 		.staging = HXS_STAGING_INIT,
@@ -428,8 +459,8 @@ static void free_texts(char **texts, size_t count)
 }
 
 int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
-			bool *adopt, struct hxs_rollback *out,
-			struct hxs_err *err)
+			bool *adopt, const char *const *own,
+			struct hxs_rollback *out, struct hxs_err *err)
 {
 	const struct hxs_config_env *env =
 		hxs_config_env(opts->config, opts->env);
@@ -443,7 +474,7 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
 		memcpy(may, adopt, n * sizeof(*may));
 	while (r == 0) {
 		memcpy(adopt, may, n * sizeof(*may));
-		r = try_rollback(s, opts, adopt, raw, &broken, out, &why);
+		r = try_rollback(s, opts, adopt, own, raw, &broken, out, &why);
 		if (r >= 0 || broken == NO_SOURCE)
 			break;
 		raw[broken] = strdup(why.message);

@@ -12,7 +12,9 @@
 
 struct hxs_create_source {
 	const struct hxs_config_source *config;
-	struct hxs_config_source raw; /* that, but its databases mere bytes */
+	/* What config is for a rollback point: raw, with more excluded. */
+	struct hxs_config_source changed;
+	char **exclude; /* of that; its strings are borrowed */
 	const struct hxs_source_ops *ops;
 	void *state; /* NULL: the source is missing, and may be */
 	struct hxs_source_totals totals;
@@ -34,6 +36,8 @@ struct hxs_create {
 	enum hxs_kind kind;
 	/* By source: may be surveyed instead of copied; and was. Or NULL. */
 	bool *adopt;
+	/* By source: a name in it that is the restore's own, or NULL. Or NULL. */
+	const char *const *own;
 	/* By source: why its databases are taken as mere bytes. Or NULL. */
 	char **raw;
 	size_t broken; /* the source with a database that cannot be copied */
@@ -69,15 +73,16 @@ struct hxs_rollback {
  * exists. The caller holds the environment's lock and has recovered. @adopt,
  * one a source in the configuration's order, tells which may be taken where
  * they lie, and afterwards which were: with any, all but those is durable in
- * out->staging, which is the caller's to complete; else it is published.
+ * out->staging, which is the caller's to complete; else it is published. @own,
+ * in the same order, names what the restore itself put there, or is NULL.
  * A source with a database that SQLite cannot copy, which may be why it is to
  * be replaced, is kept byte by byte, with a warning. opts->keep, full, tags
  * and allow_shrink do not count. Errors as hxs_create().
  */
 HXS_MUST_CHECK
 int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
-			bool *adopt, struct hxs_rollback *out,
-			struct hxs_err *err);
+			bool *adopt, const char *const *own,
+			struct hxs_rollback *out, struct hxs_err *err);
 
 /* ---- create_before.c: what went before --------------------------------- */
 

@@ -66,12 +66,22 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 		.tool_version = o->tool_version,
 		.listener = o->listener,
 	};
+	HXS_AUTO_FREE const char **own = NULL;
 	size_t i;
 	int r;
 
-	for (i = 0; i < rs->target_count; i++)
-		adopt[rs->targets[i].number] = may_adopt(rs, &rs->targets[i]);
-	r = hxs_create_rollback(rs->store, &opts, adopt, &rs->rollback, err);
+	own = calloc(rs->env->source_count + 1, sizeof(*own));
+	if (!own)
+		return hxs_err_errno(err, ENOMEM, "cannot restore");
+	for (i = 0; i < rs->target_count; i++) {
+		const struct hxs_restore_target *t = &rs->targets[i];
+
+		adopt[t->number] = may_adopt(rs, t);
+		if (t->contents)
+			own[t->number] = rs->journal->targets[i].stage;
+	}
+	r = hxs_create_rollback(rs->store, &opts, adopt, own, &rs->rollback,
+				err);
 	return r < 0 ? r : 0;
 }
 
@@ -147,6 +157,8 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 	r = hxs_restore_stage(rs, err);
 	if (r == 0)
 		r = make_rollback(rs, adopt, err);
+	if (r == 0)
+		r = hxs_restore_check_emptied(rs, adopt, err);
 	if (r == 0) /* who came meanwhile? */
 		r = hxs_restore_check_holders(rs, err);
 	if (r == 0)

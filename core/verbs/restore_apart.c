@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- mounts ------------------------------------------------------------ */
 
@@ -140,6 +141,83 @@ int hxs_restore_check_items(const struct hxs_restore_target *t,
 		if (r == 0)
 			r = check_flags(t, dir, it->name, hxs_buf_str(&path),
 					err);
+	}
+	return r;
+}
+
+/* ---- what cannot be done away with ------------------------------------- */
+
+/* Whether this user may empty directory @path of the target's place. */
+static bool may_empty(const struct hxs_restore_target *t, const char *path,
+		      const struct hxs_node *node)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+
+	if (node->uid == geteuid() || node->child_count == 0)
+		return true; /* its owner makes it passable first */
+	fd = hxs_io_open_dir(t->place_fd, path);
+	return fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* Look through what @it displaces, as the rollback point has it. */
+static int check_emptied(const struct hxs_restore *rs,
+			 const struct hxs_restore_target *t,
+			 const struct hxs_restore_item *it, struct hxs_err *err)
+{
+	const struct hxs_index *idx = rs->rollback.index;
+	size_t name = strlen(t->source->name),
+	       skip = t->name ? strlen(t->name) : 0;
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	HXS_AUTO_BUF struct hxs_buf live = HXS_BUF_INIT;
+	struct hxs_node node;
+	int64_t n, top;
+
+	/* The same below the source and, with another name, below the place. */
+	(void)hxs_buf_printf(&live, "%s%s%s", it->dir, it->dir[0] ? "/" : "",
+			     it->name);
+	(void)hxs_buf_printf(&path, "%s%s%s", t->source->name,
+			     t->contents ? "/" : "",
+			     hxs_buf_str(&live) + (t->contents ? 0 : skip));
+	if (hxs_buf_status(&live) < 0 || hxs_buf_status(&path) < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot restore");
+	top = hxs_index_find(idx, path.data);
+	for (n = top; n >= 0;
+	     n = hxs_index_next(idx, (uint32_t)n, (uint32_t)top)) {
+		hxs_index_get(idx, (uint32_t)n, &node);
+		if (!S_ISDIR(node.mode))
+			continue;
+		hxs_buf_truncate(&path, 0);
+		hxs_buf_truncate(&live, 0);
+		if (hxs_index_path(idx, (uint32_t)n, &path) < 0 ||
+		    hxs_buf_printf(&live, "%s%s", t->contents ? "" : t->name,
+				   path.data + name + (t->contents ? 1 : 0)) <
+			    0)
+			return hxs_err_errno(err, ENOMEM, "cannot restore");
+		if (!may_empty(t, live.data, &node))
+			return hxs_err_set(err, HXS_EDENIED,
+					   "refused: '%s' belongs to another "
+					   "user, and what is in it could not "
+					   "be removed",
+					   path.data);
+	}
+	return 0;
+}
+
+int hxs_restore_check_emptied(const struct hxs_restore *rs, const bool *adopted,
+			      struct hxs_err *err)
+{
+	size_t i, k;
+	int r = 0;
+
+	if (geteuid() == 0 || !rs->rollback.index)
+		return 0;
+	for (i = 0; i < rs->target_count; i++) {
+		const struct hxs_restore_target *t = &rs->targets[i];
+
+		if (adopted[t->number] || t->old.type != S_IFDIR)
+			continue;
+		for (k = 0; r == 0 && k < t->item_count; k++)
+			r = check_emptied(rs, t, &t->items[k], err);
 	}
 	return r;
 }

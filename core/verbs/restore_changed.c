@@ -37,6 +37,7 @@ static bool is_same(const struct hxs_node *n, const struct stat *st)
 struct top {
 	const struct hxs_index *idx;
 	const struct hxs_config_source *src;
+	const char *own;
 	uint32_t entry;
 	int fd;
 	struct hxs_buf *changed;
@@ -47,7 +48,8 @@ static int see_name(const char *name, unsigned char type HXS_UNUSED, void *ctx)
 	struct top *t = ctx;
 	struct stat st;
 
-	if (hxs_index_lookup(t->idx, t->entry, name, strlen(name)) >= 0 ||
+	if (strcmp(name, t->own) == 0 ||
+	    hxs_index_lookup(t->idx, t->entry, name, strlen(name)) >= 0 ||
 	    hxs_walk_excludes(t->src, name, name))
 		return 0;
 	if (fstatat(t->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -91,13 +93,13 @@ static int look(const struct hxs_index *idx, uint32_t d, int dir, bool is_top,
 }
 
 int hxs_restore_find_change(const struct hxs_index *idx,
-			    const struct hxs_config_source *src, int top,
-			    struct hxs_buf *changed)
+			    const struct hxs_config_source *src,
+			    const char *own, int top, struct hxs_buf *changed)
 {
 	size_t skip = strlen(src->name);
 	int64_t first = hxs_index_lookup(idx, 0, src->name, skip), n;
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-	struct top t = { idx, src, (uint32_t)first, top, changed };
+	struct top t = { idx, src, own, (uint32_t)first, top, changed };
 	struct hxs_node node;
 	int r;
 

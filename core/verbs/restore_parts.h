@@ -127,6 +127,14 @@ HXS_MUST_CHECK
 int hxs_restore_check_items(const struct hxs_restore_target *t,
 			    struct hxs_err *err);
 
+/*
+ * Refuse, once there is a rollback point, what an ordinary user could put
+ * aside but not remove, unless that was @adopted (by source).
+ */
+HXS_MUST_CHECK
+int hxs_restore_check_emptied(const struct hxs_restore *rs,
+			      const bool *adopted, struct hxs_err *err);
+
 /* Refuse targets that processes use, unless that is allowed; sets held. */
 HXS_MUST_CHECK
 int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err);
@@ -171,12 +179,13 @@ int hxs_restore_swap(struct hxs_restore *rs, const bool *adopted,
 /*
  * Whether @src, a directory whose tree is open as @top, is no longer what
  * @idx, the rollback point's index, tells of it: 1 with the first path that
- * is not appended to @changed, 0, or -errno.
+ * is not appended to @changed, 0, or -errno. What is called @own in the top
+ * is ours.
  */
 HXS_MUST_CHECK
 int hxs_restore_find_change(const struct hxs_index *idx,
-			    const struct hxs_config_source *src, int top,
-			    struct hxs_buf *changed);
+			    const struct hxs_config_source *src,
+			    const char *own, int top, struct hxs_buf *changed);
 
 /* The same for a source that is file @name in @dir: 1, 0 or -errno. */
 HXS_MUST_CHECK

@@ -117,52 +117,65 @@ static int make_stage(const struct hxs_restore_target *t,
 	return HXS_STEAL_FD(fd);
 }
 
-/* A directory that has the attributes of @fd, for swap's give_self(). */
-static int note_self(int stage, const char *name,
-		     const struct hxs_tree_stat *st, const void *xattrs,
-		     size_t len)
-{
-	HXS_AUTO_CLOSE int fd = -1;
-	int r;
-
-	if (mkdirat(stage, name, 0700) < 0 ||
-	    fchmodat(stage, name, 0700, 0) < 0)
-		return -errno;
-	fd = hxs_io_open_dir(stage, name);
-	r = fd < 0 ? fd : hxs_copy_attributes(fd, st, xattrs, len, NULL);
-	/* That leaves set-id bits out. */
-	return r == 0 && fchmod(fd, st->mode & 07777) < 0 ? -errno : r;
-}
-
-/* What a mount point is like, and what it is to be like. */
-static int note_selves(const struct hxs_restore *rs,
-		       const struct hxs_restore_target *t, int stage,
-		       struct hxs_err *err)
+/* What a mount point is like now, for swap's give_self(). */
+static int note_self(const struct hxs_restore_target *t, int stage)
 {
 	HXS_AUTO_BUF struct hxs_buf x = HXS_BUF_INIT;
-	struct hxs_tree_stat ts = { .size = 0 };
-	struct hxs_node node;
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxs_tree_stat ts;
 	struct stat st;
 	int r;
 
-	r = fstat(t->place_fd, &st) < 0 ? -errno
-					: hxs_xattr_read(t->place_fd, &x);
-	if (r == 0) {
-		hxs_tree_from_stat(&ts, &st);
-		r = note_self(stage, HXS_SWAP_OLD_SELF, &ts, x.data, x.len);
+	if (mkdirat(stage, HXS_SWAP_OLD_SELF, 0700) < 0 ||
+	    fchmodat(stage, HXS_SWAP_OLD_SELF, 0700, 0) < 0 ||
+	    fstat(t->place_fd, &st) < 0)
+		return -errno;
+	fd = hxs_io_open_dir(stage, HXS_SWAP_OLD_SELF);
+	r = fd < 0 ? fd : hxs_xattr_read(t->place_fd, &x);
+	if (r < 0)
+		return r;
+	hxs_tree_from_stat(&ts, &st);
+	r = hxs_copy_attributes(fd, &ts, x.data, x.len, NULL);
+	/* That leaves set-id bits out. */
+	return r == 0 && fchmod(fd, st.st_mode & 07777) < 0 ? -errno : r;
+}
+
+/*
+ * Stage all that a mount point is to hold at once, so that names of one file
+ * stay that, and each under its own name then. What is left is what the mount
+ * point itself is to be like.
+ */
+static int stage_contents(struct hxs_restore *rs,
+			  const struct hxs_restore_target *t, int stage_fd,
+			  struct hxs_stage *stage, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	char name[32];
+	size_t i;
+	int r;
+
+	r = note_self(t, stage_fd);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot note what '%s' is like",
+				     t->path);
+	r = hxs_stage_entry(stage, t->entry, stage_fd, HXS_SWAP_NEW_SELF, err);
+	if (r == 0)
+		r = hxs_restore_check_staged(rs, stage, t->entry, stage_fd,
+					     HXS_SWAP_NEW_SELF, err);
+	if (r < 0)
+		return r;
+	fd = hxs_io_open_dir(stage_fd, HXS_SWAP_NEW_SELF);
+	r = fd < 0 ? fd : fchmod(fd, 0700) < 0 ? -errno : 0;
+	for (i = 0; r == 0 && i < t->item_count; i++) {
+		if (t->items[i].entry == HXS_NO_ENTRY)
+			continue;
+		hxs_swap_new_name(i, name);
+		if (renameat(fd, t->items[i].name, stage_fd, name) < 0)
+			r = -errno;
 	}
-	if (r == 0) {
-		hxs_index_get(hxs_snapshot_index(rs->snap), t->entry, &node);
-		ts.mode = node.mode;
-		ts.uid = node.uid;
-		ts.gid = node.gid;
-		ts.atime = ts.mtime = node.mtime;
-		r = note_self(stage, HXS_SWAP_NEW_SELF, &ts, node.xattrs,
-			      node.xattrs_len);
-	}
-	return r < 0 ? hxs_err_errno(err, -r, "cannot note what '%s' is like",
-				     t->path)
-		     : 0;
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot stage '%s'", t->path);
+	return hxs_stage_attributes(stage, t->entry, fd, err);
 }
 
 /* Where in the source @path, which is below the place, is. */
@@ -217,6 +230,8 @@ static int stage_items(struct hxs_restore *rs,
 	size_t i;
 	int r = 0;
 
+	if (t->contents && t->whole)
+		r = stage_contents(rs, t, stage_fd, stage, err);
 	for (i = 0; r == 0 && i < t->item_count; i++) {
 		const struct hxs_restore_item *it = &t->items[i];
 
@@ -226,7 +241,7 @@ static int stage_items(struct hxs_restore *rs,
 						   name, err);
 			continue;
 		}
-		if (it->entry != HXS_NO_ENTRY) {
+		if (it->entry != HXS_NO_ENTRY && !(t->contents && t->whole)) {
 			r = hxs_stage_entry(stage, it->entry, stage_fd, name,
 					    err);
 			if (r == 0)
@@ -238,8 +253,6 @@ static int stage_items(struct hxs_restore *rs,
 		if (r == 0)
 			r = keep_left_out(t, it, stage_fd, name, err);
 	}
-	if (r == 0 && t->contents && t->whole)
-		r = note_selves(rs, t, stage_fd, err);
 	return r;
 }
 

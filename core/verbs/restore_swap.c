@@ -137,8 +137,8 @@ static int check_target(const struct hxs_restore *rs, size_t n, bool swapped,
 	if (r >= 0 && fd < 0)
 		r = fd == -1 ? -ENOENT : fd;
 	if (r > 0)
-		r = hxs_restore_find_change(rs->rollback.index, t->source, fd,
-					    &path);
+		r = hxs_restore_find_change(rs->rollback.index, t->source,
+					    to->stage, fd, &path);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot look at '%s' again",
 				     t->path);
