@@ -162,7 +162,7 @@ static void hand_to_worker(struct hxfs_control *c, struct hxfs_ticket *t,
 
 static void look_at(struct hxfs_control *c, struct hxfs_ticket *t)
 {
-	struct hxfs_command cmd;
+	struct hxfs_command cmd = { .word = NULL };
 	int r = t->status;
 
 	if (r == 0)
