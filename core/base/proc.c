@@ -308,5 +308,8 @@ int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,
 	int r;
 
 	r = hxs_proc_start(opts, out != NULL, &p, err);
-	return r < 0 ? r : hxs_proc_finish(p, out, status, err);
+	if (r < 0)
+		return r;
+	assert(p); /* it was started */
+	return hxs_proc_finish(p, out, status, err);
 }

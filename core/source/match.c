@@ -95,7 +95,8 @@ static bool has_wal(struct place *p, const struct hxs_tree_item *it)
 		p->fd = hxs_tree_open(t, p->dir, t->fd, false);
 	}
 	return p->fd < 0 ||
-	       hxs_sqlite_has_wal(p->fd, t->live_name ? t->live_name : it->name);
+	       hxs_sqlite_has_wal(p->fd,
+				  t->live_name ? t->live_name : it->name);
 }
 
 static void match_item(const struct match *m, struct place *p,

@@ -8,6 +8,7 @@
 #include "base/xattr.h"
 #include "source/sqlite.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -172,10 +173,13 @@ static int read_link(struct hxs_scan *s, int dirfd, struct hxs_found *f)
 static int look(struct hxs_scan *s, int dirfd, size_t i)
 {
 	struct hxs_found *f = &s->found[i];
-	const char *name = hxs_scan_text(s, f->name);
+	const char *name;
 	struct statx x;
-	int r = is_excluded(s, name);
+	int r;
 
+	assert(s->found); /* it was filled up to @i */
+	name = hxs_scan_text(s, f->name);
+	r = is_excluded(s, name);
 	s->at = i;
 	if (r != 0) {
 		f->as = HXS_FOUND_EXCLUDED;

@@ -468,10 +468,14 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
 	char **raw = calloc(n + 1, sizeof(*raw));
 	HXS_AUTO_FREE bool *may = calloc(n + 1, sizeof(*may));
 	struct hxs_err why = HXS_ERR_INIT;
-	int r = raw && may ? 0 : hxs_err_errno(&why, ENOMEM, "beginning");
+	int r = 0;
 
-	if (r == 0)
-		memcpy(may, adopt, n * sizeof(*may));
+	if (!raw || !may) {
+		free(raw);
+		return hxs_err_errno(err, ENOMEM,
+				     "cannot make the rollback point");
+	}
+	memcpy(may, adopt, n * sizeof(*may));
 	while (r == 0) {
 		memcpy(adopt, may, n * sizeof(*may));
 		r = try_rollback(s, opts, adopt, own, raw, &broken, out, &why);
@@ -482,8 +486,7 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
 			r = 0;
 		hxs_err_clear(&why);
 	}
-	if (raw)
-		free_texts(raw, n);
+	free_texts(raw, n);
 	if (r < 0 && err)
 		*err = why;
 	if (r < 0)

@@ -92,7 +92,7 @@ int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
  * nothing else), and fill meta's previous from the newest snapshot. What
  * fails is the capture's failure.
  */
-void hxs_create_look_back(void *create);
+void hxs_create_look_back(void *arg);
 
 /* Fill has_before of every source from the newest backup that can tell. */
 HXS_MUST_CHECK

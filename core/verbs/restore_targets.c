@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "verbs/restore_parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -90,6 +91,7 @@ static int split_path(struct hxs_restore_target *t, struct hxs_err *err)
 
 static int open_place(struct hxs_restore_target *t, struct hxs_err *err)
 {
+	assert(t->place); /* split_path() or go_inside() set it */
 	t->place_fd =
 		open(t->place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->place_fd < 0)
