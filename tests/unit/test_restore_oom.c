@@ -52,7 +52,7 @@ static const struct hxs_clock still = { .now = now, .wait_until = wait_until };
 
 /* ---- what is restored -------------------------------------------------- */
 
-static long paused;
+static long paused HXS_UNUSED; /* a sanitizer's malloc never fails */
 
 /* Memory is to be had again, for what is not tested. */
 static void pause_oom(void)
