@@ -132,8 +132,8 @@ int hxs_restore_check_items(const struct hxs_restore_target *t,
  * aside but not remove, unless that was @adopted (by source).
  */
 HXS_MUST_CHECK
-int hxs_restore_check_emptied(const struct hxs_restore *rs,
-			      const bool *adopted, struct hxs_err *err);
+int hxs_restore_check_emptied(const struct hxs_restore *rs, const bool *adopted,
+			      struct hxs_err *err);
 
 /* Refuse targets that processes use, unless that is allowed; sets held. */
 HXS_MUST_CHECK
