@@ -410,8 +410,8 @@ static int hand_over(struct hxs_create *c, struct hxs_rollback *out,
 		return r < 0 ? r : hxs_staging_publish(&c->staging, 0755, err);
 	}
 	if (syncfs(c->staging.fd) < 0)
-		return hxs_err_errno(err, errno,
-				     "cannot make the rollback point durable");
+		return hxs_err_errno(err, errno, "cannot make '%s' durable",
+				     c->staging.name);
 	r = hxs_create_read_index(&c->staging, &out->index, err);
 	if (r < 0)
 		return r;

@@ -72,7 +72,8 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 
 	own = calloc(rs->env->source_count + 1, sizeof(*own));
 	if (!own)
-		return hxs_err_errno(err, ENOMEM, "cannot restore");
+		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+				     rs->env->name);
 	for (i = 0; i < rs->target_count; i++) {
 		const struct hxs_restore_target *t = &rs->targets[i];
 
@@ -108,7 +109,9 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot start workers");
 	rs->journal = calloc(1, sizeof(*rs->journal));
-	return rs->journal ? 0 : hxs_err_errno(err, ENOMEM, "cannot restore");
+	return rs->journal ? 0
+			   : hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+					   rs->env->name);
 }
 
 /* Take back what was staged, and the swap if there was one. */
@@ -151,7 +154,9 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 
 	adopt = calloc(rs->env->source_count + 1, sizeof(*adopt));
 	if (!adopt)
-		return undo(rs, hxs_err_errno(err, ENOMEM, "cannot restore"),
+		return undo(rs,
+			    hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+					  rs->env->name),
 			    err);
 	hxs_relay_enter(&rs->relay, "staging", 0, 0);
 	r = hxs_restore_stage(rs, err);

@@ -179,7 +179,8 @@ static int check_emptied(const struct hxs_restore *rs,
 			     t->contents ? "/" : "",
 			     hxs_buf_str(&live) + (t->contents ? 0 : skip));
 	if (hxs_buf_status(&live) < 0 || hxs_buf_status(&path) < 0)
-		return hxs_err_errno(err, ENOMEM, "cannot restore");
+		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+				     rs->env->name);
 	top = hxs_index_find(idx, path.data);
 	for (n = top; n >= 0;
 	     n = hxs_index_next(idx, (uint32_t)n, (uint32_t)top)) {
@@ -192,7 +193,8 @@ static int check_emptied(const struct hxs_restore *rs,
 		    hxs_buf_printf(&live, "%s%s", t->contents ? "" : t->name,
 				   path.data + name + (t->contents ? 1 : 0)) <
 			    0)
-			return hxs_err_errno(err, ENOMEM, "cannot restore");
+			return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+					     rs->env->name);
 		if (!may_empty(t, live.data, &node))
 			return hxs_err_set(err, HXS_EDENIED,
 					   "refused: '%s' belongs to another "

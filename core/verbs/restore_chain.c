@@ -76,33 +76,74 @@ static int chain_path(const struct hxs_index *idx, uint32_t top, uint32_t entry,
 		     : hxs_buf_printf(out, "%s%s", name, all.data + above.len);
 }
 
+static int descending(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a < *b) - (*a > *b);
+}
+
+/* The directories above what @it wants: *@out, of @count, lower ones first. */
+static int list_chain(const struct hxs_index *idx,
+		      const struct hxs_restore_item *it, uint32_t **out,
+		      size_t *count)
+{
+	HXS_AUTO_FREE uint32_t *dirs = NULL;
+	size_t n = 0, cap = 0, i;
+	struct hxs_node node;
+	uint32_t at, *grown;
+
+	for (i = 0; i < it->only_count; i++) {
+		for (at = it->only[i]; at != it->entry; at = node.parent) {
+			hxs_index_get(idx, at, &node);
+			if (n == cap) {
+				cap = cap ? 2 * cap : 64;
+				grown = reallocarray(dirs, cap, sizeof(*dirs));
+				if (!grown)
+					return -ENOMEM;
+				dirs = grown;
+			}
+			dirs[n++] = node.parent;
+		}
+	}
+	/* What is below something has the higher number. */
+	if (n)
+		qsort(dirs, n, sizeof(*dirs), descending);
+	*out = HXS_STEAL(dirs);
+	*count = n;
+	return 0;
+}
+
 /*
- * Give the directories above entry @entry, up to @top, their attributes; the
- * lower ones first, which then need not be entered any more.
+ * Give those directories their attributes; the lower ones first, which then
+ * need not be entered any more.
  */
-static int finish_chain(struct hxs_stage *stage, uint32_t top, uint32_t entry,
-			int stage_fd, const char *name, struct hxs_err *err)
+static int finish_chain(struct hxs_stage *stage,
+			const struct hxs_restore_item *it, int stage_fd,
+			const char *name, struct hxs_err *err)
 {
 	const struct hxs_index *idx = hxs_snapshot_index(stage->snap);
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-	struct hxs_node node;
+	HXS_AUTO_FREE uint32_t *dirs = NULL;
+	size_t i, count = 0;
 	int r;
 
-	while (entry != top) {
+	r = list_chain(idx, it, &dirs, &count);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot stage '%s'", it->name);
+	for (i = 0; r == 0 && i < count; i++) {
 		HXS_AUTO_CLOSE int fd = -1;
 
-		hxs_index_get(idx, entry, &node);
-		entry = node.parent;
-		r = chain_path(idx, top, entry, name, &path);
+		if (i && dirs[i] == dirs[i - 1])
+			continue;
+		r = chain_path(idx, it->entry, dirs[i], name, &path);
 		fd = r < 0 ? r : hxs_io_open_dir(stage_fd, path.data);
 		if (fd < 0)
 			return hxs_err_errno(err, -fd, "cannot stage '%s'",
-					     node.name);
-		r = hxs_stage_attributes(stage, entry, fd, err);
-		if (r < 0)
-			return r;
+					     it->name);
+		r = hxs_stage_attributes(stage, dirs[i], fd, err);
 	}
-	return 0;
+	return r;
 }
 
 int hxs_restore_stage_only(struct hxs_restore *rs, struct hxs_stage *stage,
@@ -129,8 +170,5 @@ int hxs_restore_stage_only(struct hxs_restore *rs, struct hxs_stage *stage,
 			r = hxs_restore_check_staged(rs, stage, it->only[i],
 						     dir, node.name, err);
 	}
-	for (i = 0; r == 0 && i < it->only_count; i++)
-		r = finish_chain(stage, it->entry, it->only[i], stage_fd, name,
-				 err);
-	return r;
+	return r < 0 ? r : finish_chain(stage, it, stage_fd, name, err);
 }

@@ -5,14 +5,17 @@
  */
 #include "base/buf.h"
 #include "base/pool.h"
+#include "base/xattr.h"
 #include "source/apart.h"
 #include "source/copy.h"
 #include "source/source.h"
+#include "source/sqlite.h"
 #include "verbs/create_parts.h"
 #include "verbs/restore.h"
 #include "verbs/restore_pick.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
@@ -87,28 +90,60 @@ static int hash(struct plan *p, const struct hxs_tree *t,
 	return 0;
 }
 
-static int tell_digest(struct plan *p, const struct hxs_tree *t, size_t i,
-		       struct hxs_err *err)
+/*
+ * What a file is told by without being opened: what it was, if it looks
+ * unchanged. Not a database that has changes beside it, which a restore would
+ * do away with.
+ */
+static int find_digest(struct plan *p, const struct hxs_tree *t,
+		       const struct hxs_tree_item *it, int dir,
+		       struct hxs_digest *out, struct hxs_err *err)
+{
+	const char *name = t->live_name ? t->live_name : it->name;
+	struct hxs_node stored;
+
+	memset(out, 0, sizeof(*out)); /* of no file: it differs */
+	if (dir < 0 || find_stored(p, t, it, &stored) < 0 ||
+	    stored.size != it->st.size)
+		return 0;
+	if (t->dirs[it->dir].beside && hxs_sqlite_needs_more(dir, name) != 0)
+		return 0;
+	if (!same_time(stored.mtime, it->st.mtime))
+		return hash(p, t, it, out, err);
+	*out = *stored.digest;
+	return 0;
+}
+
+static int tell_file(struct plan *p, const struct hxs_tree *t, size_t i,
+		     struct hxs_err *err)
 {
 	const struct hxs_tree_item *it = &t->items[i];
+	HXS_AUTO_CLOSE int dir = -1, fd = -1;
+	HXS_AUTO_BUF struct hxs_buf x = HXS_BUF_INIT;
 	struct hxs_digest digest;
-	struct hxs_node stored;
-	int r = 0;
+	struct hxs_node node;
+	int r;
 
-	if (!S_ISREG(it->st.mode))
-		return 0;
-	memset(&digest, 0, sizeof(digest)); /* of no file: it differs */
-	if (find_stored(p, t, it, &stored) >= 0 && stored.size == it->st.size) {
-		if (same_time(stored.mtime, it->st.mtime))
-			digest = *stored.digest;
-		else
-			r = hash(p, t, it, &digest, err);
-	}
-	hxs_index_builder_set_digest(p->cap.builder, it->handle, &digest);
 	if (it->state == HXS_TREE_OTHER_NAME)
 		hxs_index_builder_link(p->cap.builder, it->handle,
 				       t->items[it->same_as].handle);
-	return r;
+	if (!S_ISREG(it->st.mode))
+		return 0;
+	dir = hxs_tree_open(t, it->dir, t->fd, false);
+	r = find_digest(p, t, it, dir, &digest, err);
+	if (r < 0)
+		return r;
+	hxs_index_builder_set_digest(p->cap.builder, it->handle, &digest);
+	if (dir >= 0) /* which opens nothing */
+		fd = openat(dir, t->live_name ? t->live_name : it->name,
+			    O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || hxs_xattr_read(fd, &x) < 0 || x.len == 0)
+		return 0; /* what this user may not see is not compared */
+	hxs_tree_to_node(&it->st, &node);
+	node.xattrs = x.data;
+	node.xattrs_len = x.len;
+	r = hxs_index_builder_update(p->cap.builder, it->handle, &node);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot compare") : 0;
 }
 
 static int list_source(struct plan *p, const struct hxs_config_source *src,
@@ -130,7 +165,7 @@ static int list_source(struct plan *p, const struct hxs_config_source *src,
 	}
 	t = state;
 	for (i = 0; r == 0 && i < t->item_count; i++)
-		r = tell_digest(p, t, i, err);
+		r = tell_file(p, t, i, err);
 	ops->free(state);
 	return r;
 }
@@ -176,9 +211,13 @@ static int list_live(struct plan *p, struct hxs_err *err)
 
 /* ---- comparing --------------------------------------------------------- */
 
-/* Whether @path is, or lies in, something that was picked. */
-static bool is_picked(struct plan *p, const char *path)
+/*
+ * Whether @path is, or lies in, something that was picked; or, if it is
+ * @added, leads to that.
+ */
+static bool is_picked(struct plan *p, const char *path, bool added)
 {
+	size_t len = strlen(path);
 	const struct hxs_index *idx = hxs_snapshot_index(p->snap);
 	HXS_AUTO_BUF struct hxs_buf at = HXS_BUF_INIT;
 	size_t i;
@@ -191,6 +230,9 @@ static bool is_picked(struct plan *p, const char *path)
 			return true;
 		if (strncmp(path, at.data, at.len) == 0 &&
 		    (path[at.len] == '\0' || path[at.len] == '/'))
+			return true;
+		if (added && strncmp(path, at.data, len) == 0 &&
+		    at.data[len] == '/')
 			return true;
 	}
 	return false;
@@ -214,7 +256,10 @@ static int on_diff(unsigned what, const char *path, const struct hxs_node *na,
 {
 	struct plan *p = ctx;
 
-	if (!is_stored(p, path) || !is_picked(p, path))
+	if (!is_stored(p, path) || !is_picked(p, path, what & HXS_DIFF_ADDED))
+		return 0;
+	/* The directory of a single file is made up. */
+	if (na && nb && (na->ino == 0 || nb->ino == 0) && !strchr(path, '/'))
 		return 0;
 	return p->fn(what, path, na, nb, p->ctx);
 }

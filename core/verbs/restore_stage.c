@@ -287,7 +287,9 @@ int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
 
 	r = fill_journal(rs);
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot begin the restore");
+		return hxs_err_errno(err, -r,
+				     "cannot begin the restore of '%s'",
+				     rs->env->name);
 	for (i = 0; r == 0 && i < rs->target_count; i++)
 		r = lock_place(rs, i, err);
 	if (r < 0)

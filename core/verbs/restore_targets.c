@@ -265,7 +265,8 @@ static int get_target(struct hxs_restore *rs, size_t number, uint32_t entry,
 	}
 	grown = reallocarray(rs->targets, rs->target_count + 1, sizeof(*grown));
 	if (!grown)
-		return hxs_err_errno(err, ENOMEM, "cannot restore");
+		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+				     rs->env->name);
 	rs->targets = grown;
 	t = &grown[rs->target_count++];
 	*t = (struct hxs_restore_target){
@@ -302,7 +303,8 @@ static int find_entry(struct hxs_restore *rs, uint32_t entry,
 	int r;
 
 	if (hxs_index_path(idx, entry, &path) < 0)
-		return hxs_err_errno(err, ENOMEM, "cannot restore");
+		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
+				     rs->env->name);
 	top = strcspn(path.data, "/");
 	dir = hxs_index_lookup(idx, 0, path.data, top);
 	if (!find_source(rs, path.data, top, &number)) {

@@ -1,16 +1,21 @@
 /*
- * nthcall [-f WORD] [-m] N kill|ERRNO PROGRAM [ARGUMENT]...
+ * nthcall [-f WORD] [-m] [-s K] [-x COMMAND] N kill|ERRNO PROGRAM [ARGUMENT]...
  *	Run PROGRAM and, at the N-th system call on files that it or any of its
  *	threads and children makes, kill it or let the call fail with ERRNO
  *	without being made. Counting begins when a path with WORD in it is
- *	opened; -m counts only calls that change something.
+ *	opened; -m counts only calls that change something. -s lets the K-th
+ *	call that makes something durable (fsync, fdatasync, syncfs) succeed
+ *	without being made. -x runs COMMAND, with sh, just before the kill,
+ *	while the whole program stands still.
  *
  * The exit status is the program's (128 + signal), 200 if the N-th call never
- * came, 2 if tracing failed. Standard error tells which call it was.
+ * came, 2 if tracing failed or COMMAND did. Standard error tells which calls
+ * these were, and which file the first argument means.
  */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,25 +43,28 @@ static const struct call {
 	{                                        \
 		SYS_##name, #name, changes, path \
 	}
-	C(openat, false, 2),	 C(openat2, false, 2),
-	C(read, false, 0),	 C(pread64, false, 0),
-	C(lseek, false, 0),	 C(getdents64, false, 0),
-	C(newfstatat, false, 0), C(fstat, false, 0),
-	C(statx, false, 0),	 C(flistxattr, false, 0),
-	C(readlinkat, false, 0), C(flock, false, 0),
-	C(close, false, 0),	 C(write, true, 0),
-	C(pwrite64, true, 0),	 C(ftruncate, true, 0),
-	C(mkdirat, true, 0),	 C(linkat, true, 0),
-	C(symlinkat, true, 0),	 C(unlinkat, true, 0),
-	C(renameat, true, 0),	 C(renameat2, true, 0),
-	C(fchmod, true, 0),	 C(fchmodat, true, 0),
-	C(fchown, true, 0),	 C(fchownat, true, 0),
-	C(fsetxattr, true, 0),	 C(utimensat, true, 0),
-	C(fsync, true, 0),	 C(fdatasync, true, 0),
-	C(syncfs, true, 0),	 C(ioctl, true, 0),
+	C(openat, false, 2),	     C(openat2, false, 2),
+	C(read, false, 0),	     C(pread64, false, 0),
+	C(lseek, false, 0),	     C(getdents64, false, 0),
+	C(newfstatat, false, 0),     C(fstat, false, 0),
+	C(statx, false, 0),	     C(flistxattr, false, 0),
+	C(readlinkat, false, 0),     C(flock, false, 0),
+	C(faccessat2, false, 0),     C(fgetxattr, false, 0),
+	C(close, false, 0),	     C(write, true, 0),
+	C(pwrite64, true, 0),	     C(ftruncate, true, 0),
+	C(mkdirat, true, 0),	     C(linkat, true, 0),
+	C(symlinkat, true, 0),	     C(unlinkat, true, 0),
+	C(renameat, true, 0),	     C(renameat2, true, 0),
+	C(fchmod, true, 0),	     C(fchmodat, true, 0),
+	C(fchown, true, 0),	     C(fchownat, true, 0),
+	C(fsetxattr, true, 0),	     C(utimensat, true, 0),
+	C(fremovexattr, true, 0),    C(fallocate, true, 0),
+	C(copy_file_range, true, 0), C(fsync, true, 0),
+	C(fdatasync, true, 0),	     C(syncfs, true, 0),
+	C(ioctl, true, 0),
 #ifdef SYS_open
-	C(open, false, 1),	 C(mkdir, true, 0),
-	C(readlink, false, 0),	 C(rename, true, 0),
+	C(open, false, 1),	     C(mkdir, true, 0),
+	C(readlink, false, 0),	     C(rename, true, 0),
 	C(unlink, true, 0),
 #endif
 };
@@ -64,12 +72,15 @@ static const struct call {
 static struct thread {
 	pid_t tid;
 	bool inside; /* a call has begun and not ended */
-	bool failing; /* this one is to end with the error */
+	bool failing; /* this one is to end with @result */
+	int result;
 } threads[THREADS_MAX];
 
 static const char *word;
 static bool only_changes;
 static long wanted, seen;
+static long left_out, syncs; /* the sync call not made; seen so far */
+static const char *command;
 static int errnum; /* 0: kill */
 static bool counting = true;
 
@@ -146,8 +157,8 @@ static void skip_call(pid_t tid)
 #endif
 }
 
-/* Let the call that has ended return -errnum. */
-static void set_result(pid_t tid)
+/* Let the call that has ended return @result. */
+static void set_result(pid_t tid, int result)
 {
 	struct user_regs_struct regs;
 	struct iovec iov = { &regs, sizeof(regs) };
@@ -155,16 +166,56 @@ static void set_result(pid_t tid)
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov) < 0)
 		die("nthcall: registers");
 #if defined(__x86_64__)
-	regs.rax = (unsigned long long)-errnum;
+	regs.rax = (unsigned long long)(long long)result;
 #else
-	regs.regs[0] = (unsigned long long)-errnum;
+	regs.regs[0] = (unsigned long long)(long long)result;
 #endif
 	if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &iov) < 0)
 		die("nthcall: registers");
 }
 
+/* "WHAT: fsync '/the/file'" to standard error. */
+static void tell(const struct thread *t, const char *what, const struct call *c,
+		 uint64_t fd)
+{
+	char link[64], file[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/%ld/fd/%d", (long)t->tid,
+		       (int)fd);
+	n = readlink(link, file, sizeof(file) - 1);
+	file[n > 0 ? n : 0] = '\0';
+	fprintf(stderr, "nthcall: %s: %s '%s'\n", what, c->name, file);
+}
+
+/* The call does nothing and ends with @result. */
+static void replace_call(struct thread *t, int result)
+{
+	skip_call(t->tid);
+	t->failing = true;
+	t->result = result;
+}
+
+static bool is_sync(const struct call *c)
+{
+	return c->nr == SYS_fsync || c->nr == SYS_fdatasync ||
+	       c->nr == SYS_syncfs;
+}
+
+static void end_it(pid_t child)
+{
+	int status = command ? system(command) : 0; /* NOLINT: a test's own */
+
+	(void)kill(child, SIGKILL);
+	if (status != 0) {
+		fprintf(stderr, "nthcall: '%s' failed\n", command);
+		exit(2);
+	}
+}
+
 static void begins(struct thread *t, pid_t child)
 {
+	char number[64];
 	struct __ptrace_syscall_info info;
 	const struct call *c;
 
@@ -183,15 +234,19 @@ static void begins(struct thread *t, pid_t child)
 	    !(c->path == 2 && c->nr == SYS_openat &&
 	      (info.entry.args[2] & O_CREAT)))
 		return;
-	if (++seen != wanted)
-		return;
-	fprintf(stderr, "nthcall: %ld: %s\n", seen, c->name);
-	if (!errnum) {
-		(void)kill(child, SIGKILL);
-		return;
+	if (++seen == wanted) {
+		(void)snprintf(number, sizeof(number), "%ld", seen);
+		tell(t, number, c, info.entry.args[0]);
+		if (!errnum)
+			end_it(child);
+		else
+			replace_call(t, -errnum);
+	} else if (is_sync(c) && ++syncs == left_out) {
+		(void)snprintf(number, sizeof(number), "left out %ld at %ld",
+			       syncs, seen);
+		tell(t, number, c, info.entry.args[0]);
+		replace_call(t, 0);
 	}
-	skip_call(t->tid);
-	t->failing = true;
 }
 
 static void resume(pid_t tid, int sig)
@@ -210,7 +265,7 @@ static void stopped(pid_t tid, int status, pid_t child)
 		if (t->inside) {
 			begins(t, child);
 		} else if (t->failing) {
-			set_result(tid);
+			set_result(tid, t->result);
 			t->failing = false;
 		}
 		sig = 0;
@@ -272,11 +327,15 @@ int main(int argc, char **argv)
 	int opt, status, result;
 	pid_t child;
 
-	while ((opt = getopt(argc, argv, "+f:m")) != -1) {
+	while ((opt = getopt(argc, argv, "+f:ms:x:")) != -1) {
 		if (opt == 'f')
 			word = optarg;
 		else if (opt == 'm')
 			only_changes = true;
+		else if (opt == 's')
+			left_out = atol(optarg);
+		else if (opt == 'x')
+			command = optarg;
 		else
 			return 2;
 	}
