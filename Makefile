@@ -122,7 +122,8 @@ SUBMAKE = $(MAKE) --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all check lint format install uninstall clean bench demo help deps \
-	built fuzz do-all do-tests do-check do-lint do-bench do-demo do-fuzz objects
+	built fuzz crash do-all do-tests do-check do-lint do-bench do-demo \
+	do-fuzz do-crash objects
 
 all: ## build hxsnap and hxsnapfs into build/
 	@scripts/deps --check build
@@ -132,6 +133,11 @@ check: ## run the tests; T=fuse, T=t0020-x.sh, T=unit/json; SAN=asan|tsan
 	@scripts/deps build test
 	+@$(SUBMAKE) $(PARALLEL) $(for_check)
 	+@$(SUBMAKE) do-check
+
+crash: ## kill, fail and cut the power of a restore at every call: hours
+	@scripts/deps build test
+	+@$(SUBMAKE) $(PARALLEL) do-tests
+	+@$(SUBMAKE) do-crash
 
 demo: ## show it at work on made-up data, in a minute
 	@scripts/deps build demo
@@ -203,6 +209,10 @@ do-tests: do-all $(test_programs)
 do-check:
 	@HXS_BUILD='$(abspath $(B))' HXS_SAN='$(SAN)' CC='$(CC)' \
 		HXS_VERSION='$(VERSION)' tests/run $(T)
+
+do-crash:
+	@HXS_CRASH=all HXS_TEST_LIMIT=$${HXS_TEST_LIMIT:-86400} \
+		$(SUBMAKE) do-check T='$(or $(T),crash)'
 
 do-demo:
 	@HXS_BUILD='$(abspath $(B))' tests/demo.sh

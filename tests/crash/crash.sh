@@ -1,0 +1,348 @@
+# shellcheck shell=sh
+# shellcheck disable=SC3043 # 'local' is known to every sh we run on
+# shellcheck disable=SC2016,SC2034 # evaluated later; used by the tests
+# shellcheck disable=SC2154 # set by bodies
+#
+# What the crash tests share; source it after lib.sh. README.md says what for.
+#
+# A scenario is an environment 'dev' with live data, a store with a backup
+# ($base), and live data changed since. Every run begins there:
+#
+#	one	one target, on the store's file system
+#	two	two targets, on the store's file system
+#	pair	two targets, on ext4 and on XFS, and the store elsewhere
+#	mount	a target that is a mount point, and a directory
+#	paths	a directory and a file, of two targets
+#	missing	two targets that are not there
+#	file	a target that is one file, a database, and a directory
+#
+# A restore begins with what listing want-old tells and ends with want-new.
+
+crash_all=${HXS_CRASH:-}
+
+# crash_step N: how far it is from one point to the next; `make crash` tries
+# every one.
+crash_step() {
+	[ -n "$crash_all" ] && echo 1 || echo "$1"
+}
+
+# A process namespace of one's own: few others to look at, and none changes.
+crash_apart='unshare -pf --mount-proc'
+
+# Disks are files in memory: what is made durable costs no time.
+test_lazy_prereq PTRACE 'root that may trace a process, and loop devices' '
+	test_have LOOP,TMPFS &&
+	{ $crash_apart nthcall 1 kill true; [ $? -eq 137 ]; }'
+
+# ---------------------------------------------------------------------------
+# Scenarios.
+
+# crash_disk ext4|xfs|btrfs DIR: a file system of its own at DIR.
+crash_disk() {
+	local img size=48M
+	img=$TRASH/ram/$(echo "${2#"$TRASH"/}" | tr / -).img
+	[ "$1" = ext4 ] || size=300M
+	mountpoint -q "$TRASH/ram" ||
+		{ mkdir -p "$TRASH/ram" && mount -t tmpfs tmpfs "$TRASH/ram"; } ||
+		return 1
+	mkdir -p "$2" && rm -f "$img" && truncate -s "$size" "$img" &&
+		"mkfs.$1" -q "$img" &&
+		mount -o loop "$img" "$2" &&
+		{ [ "$1" != ext4 ] || rmdir "$2/lost+found"; }
+}
+
+crash_config_() {
+	export HXSNAP_CONFIG="$here/hxsnap.json"
+	{
+		printf '{"store": "%s", "environments": {"dev": {"sources": {' \
+			"$STORE"
+		printf '"events": {"kind": "directory", "path": "%s"}' "$events"
+		[ "$scenario" = one ] ||
+			printf ', "state": {"kind": "directory", "path": "%s"}' \
+				"$state"
+		echo '}}}}'
+	} >"$HXSNAP_CONFIG"
+}
+
+# What the backup holds.
+crash_fill_() {
+	mkdir -p "$events/d/e" "$events/empty" && echo one >"$events/a" &&
+		ln "$events/a" "$events/d/b" && ln -s a "$events/l" &&
+		truncate -s 70K "$events/hole" && echo end >>"$events/hole" &&
+		echo deep >"$events/d/e/f" && chmod 2750 "$events/d" || return 1
+	case $scenario in
+	one) return ;;
+	file) sqlite3 "$state" 'create table t(a); insert into t values(1)' ;;
+	*)
+		mkdir -p "$state" && echo two >"$state/x" &&
+			setfattr -n user.x -v 1 "$state/x"
+		;;
+	esac || return 1
+	if [ "$scenario" = two ]; then # one that is not adopted
+		sqlite3 "$state/m.db" 'create table t(a)'
+	fi
+}
+
+# What became of it since.
+crash_change_() {
+	if [ "$scenario" = missing ]; then
+		rm -r "$events" "$state"
+		return
+	fi
+	rm -r "$events/l" "$events/empty" && echo changed >"$events/a" &&
+		echo new >"$events/d/new" && echo more >>"$events/d/e/f" &&
+		chmod 700 "$events/d" || return 1
+	case $scenario in
+	one) ;;
+	file) sqlite3 "$state" 'insert into t values(2)' ;;
+	*) echo y >"$state/y" && echo not two >"$state/x" ;;
+	esac
+}
+
+# Copy what is at $1 to $2, replacing it; $1 may be missing.
+crash_copy_() {
+	if mountpoint -q "$2"; then
+		find "$2" -mindepth 1 -delete && cp -a "$1/." "$2/"
+	else
+		rm -rf "${2:?}" && { [ ! -e "$1" ] || cp -a "$1" "$2"; }
+	fi
+}
+
+# crash_targets TEMPLATE: make the targets what they are there.
+crash_targets() {
+	crash_copy_ "$1/events" "$events" && crash_copy_ "$1/state" "$state"
+}
+
+# crash_list: the canonical listing of all that a restore could touch.
+crash_list() {
+	local place
+	for place in $places; do
+		hxtree list --no-root "$place" || return 1
+	done
+}
+
+# The listing of a tree, as far as the copy in a store is like the tree: set-id
+# bits are in the index alone.
+crash_list_stored_() {
+	hxtree list --no-nlink "$1" >.listed &&
+		sed -E 's/^([^ ]+ [a-z] )[0-7]/\10/' .listed
+}
+
+# Make the live data what a restore is to make of them, by other means.
+crash_restore_() {
+	if [ "$scenario" = paths ]; then
+		touch -r "$events" times-events && touch -r "$state" times-state &&
+			crash_copy_ new/events/d "$events/d" &&
+			crash_copy_ new/state/x "$state/x" &&
+			touch -r times-events "$events" &&
+			touch -r times-state "$state"
+	else
+		crash_targets new
+	fi
+}
+
+# A database comes back as SQLite copied it.
+crash_take_stored_() {
+	local db
+	case $scenario in
+	two) db=new/state/m.db ;;
+	file) db=new/state ;;
+	*) return 0 ;;
+	esac
+	touch -r "$db" times && touch -r "${db%/*}" times-dir &&
+		cat "$STORE/backups/dev/$base/state/m.db" >"$db" &&
+		touch -r times "$db" && touch -r times-dir "${db%/*}"
+}
+
+# crash_scenario NAME [FS]: make it in $here, a file system of that kind (ext4),
+# and go there. $places are where its
+# targets are; $what are the paths to restore, or nothing.
+crash_scenario() {
+	local fs="${2:-ext4}"
+	scenario=$1
+	here=$TRASH/$1-$fs
+	STORE=$here/store
+	places=$here/live
+	events=$here/live/events
+	state=$here/live/state
+	what=''
+	rollbacks=1 # how many a restore makes
+	crash_disk "$fs" "$here" && mkdir "$places" && cd "$here" || return 1
+	case $scenario in
+	pair)
+		places="$here/ext4 $here/xfs"
+		events=$here/ext4/events
+		state=$here/xfs/state
+		crash_disk ext4 "$here/ext4" && crash_disk xfs "$here/xfs"
+		;;
+	mount) crash_disk "$fs" "$events" ;;
+	file) state=$here/live/m.db ;;
+	paths) what='events/d state/x' ;;
+	missing) rollbacks=0 ;;
+	esac || return 1
+	crash_begin
+}
+
+# crash_needs NAME [FS]: its prerequisites.
+crash_needs() {
+	case $*,$1 in
+	*xfs,* | *,pair) echo PTRACE,XFS ;;
+	*btrfs,*) echo PTRACE,BTRFS ;;
+	*) echo PTRACE ;;
+	esac
+}
+
+# crash_begin: the rest of it, once $places, $events and $state are there.
+crash_begin() {
+	make_store && crash_config_ && crash_fill_ && mkdir old new &&
+		base=$(hxsnap -q create dev) && hxsnap -q verify "dev/$base" &&
+		cp -a "$events" new/events &&
+		{ [ "$scenario" = one ] || cp -a "$state" new/state; } &&
+		crash_take_stored_ || return 1
+	mkdir "${events%/*}/beside" && crash_change_ &&
+		cp -a "$STORE" old/store &&
+		{ [ ! -e "$events" ] || cp -a "$events" old/events; } &&
+		{ [ ! -e "$state" ] || cp -a "$state" old/state; } &&
+		crash_list >want-old && crash_restore_ && crash_list >want-new &&
+		test_must_fail cmp -s want-old want-new && crash_reset &&
+		crash_list >got && test_cmp want-old got &&
+		{ [ ! -e "$events" ] ||
+			crash_list_stored_ "$events" >want-rollback; }
+}
+
+# crash_reset: everything is as before the restore.
+crash_reset() {
+	crash_targets old && rm -rf "$STORE" && cp -a old/store "$STORE"
+}
+
+# ---------------------------------------------------------------------------
+# Runs.
+
+# crash_hxsnap [NTHCALL-OPTION...] N ACTION COMMAND [ARGUMENT...]: run
+# `hxsnap COMMAND` with ACTION at call N. $status is nthcall's.
+crash_hxsnap() {
+	local opts=''
+	while [ "${1#-}" != "$1" ]; do
+		case $1 in
+		-m) opts="$opts $1" && shift ;;
+		*) opts="$opts $1 $2" && shift 2 ;;
+		esac
+	done
+	n_=$1 action_=$2
+	shift 2
+	status=0
+	# shellcheck disable=SC2086 # several words
+	$crash_apart nthcall -f locks $opts "$n_" "$action_" \
+		hxsnap -q "$@" >out 2>err || status=$?
+}
+
+# crash_restore [NTHCALL-OPTION...] N ACTION
+crash_restore() {
+	set -- "$@" restore "dev/$base"
+	# shellcheck disable=SC2086 # several paths
+	crash_hxsnap "$@" $what
+}
+
+# ---------------------------------------------------------------------------
+# What must hold.
+
+# crash_is [-l]: the targets are wholly old or wholly new; $now says which.
+# With -l what is staged may lie beside them.
+crash_is() {
+	crash_list >got || return 1
+	if [ "${1:-}" = -l ]; then
+		sed -i '/^\.hxsnap-/d' got
+	fi
+	now=
+	cmp -s want-old got && now=old
+	cmp -s want-new got && now=new
+	if [ -z "$now" ]; then
+		echo "neither old nor new:" && diff want-old got
+		echo "(to new:)" && diff want-new got
+		return 1
+	fi
+}
+
+# What is in directory $1 of the store, if it is there.
+crash_names_() {
+	[ ! -d "$STORE/$1" ] || ls -A "$STORE/$1"
+}
+
+# crash_whole: recovered. Nothing is left of the restore but its outcome, the
+# store is right, and the rollback point, if any, is what was there.
+crash_whole() {
+	crash_is || return 1
+	crash_names_ .hxsnap/journal | grep -v '^\.tmp-' >left
+	crash_names_ backups/dev | grep '^\.' >>left
+	crash_names_ rollbacks/dev | grep '^\.' >>left
+	crash_names_ rollbacks/dev | grep -v '^\.' >ids
+	test_line_count 0 left && hxsnap -q verify --all || return 1
+	made=$(wc -l <ids)
+	if [ "$now" = new ] && [ "$made" -ne "$rollbacks" ] ||
+		[ "$made" -gt "$rollbacks" ]; then
+		echo "$now, and $made rollback points" && return 1
+	fi
+	if [ "$made" -eq 1 ]; then
+		crash_list_stored_ "$STORE/rollbacks/dev/$(cat ids)/events" \
+			>got && test_cmp want-rollback got
+	fi
+}
+
+# crash_recover: recovered, and as it must be.
+crash_recover() {
+	hxsnap -q recover dev 2>recover-err || {
+		echo "recover: $?" && cat recover-err
+		return 1
+	}
+	crash_whole
+}
+
+# crash_failed: the restore ended by itself with $status and said so in err;
+# what it said is what is there.
+crash_failed() {
+	case $status in
+	0) # if something could not be tidied up, that is a warning
+		crash_is -l && [ "$now" = new ] && return
+		echo "success, and the targets are $now"
+		return 1
+		;;
+	1 | 3 | 5 | 6) ;;
+	*) return 1 ;;
+	esac
+	if ! grep -q "^hxsnap: .*'.*'" err; then
+		echo "nothing is named" && return 1
+	fi
+	if grep -q '; nothing was changed$' err; then
+		crash_is && [ "$now" = old ] && return
+		echo "'nothing was changed', and the targets are $now"
+		return 1
+	elif grep -q "; and it could not be undone: .*'.*'" err; then
+		now=old # or will be
+	elif grep -q -e "; '.*' was exchanged, but perhaps not durably$" \
+		-e "; 'dev' has 'dev/" err; then
+		crash_is -l && [ "$now" = new ] && return
+		echo "new, it said, and the targets are $now"
+		return 1
+	else
+		echo "it does not say what was left as it was" && return 1
+	fi
+}
+
+# crash_sweep WHAT STEP BODY: evaluate BODY for n = 1, 1 + STEP, ... until it
+# sets $status to 200, the call that never came; it must succeed each time.
+# Counts in $points; at least 20 times.
+crash_sweep() {
+	n=1 points=0
+	while :; do
+		eval "$3" || {
+			echo "$1: at $n, status $status:"
+			cat out err
+			return 1
+		}
+		[ "$status" -ne 200 ] || break
+		points=$((points + 1))
+		n=$((n + $2))
+	done
+	echo "$1: $points points, $n calls"
+	[ "$n" -gt 20 ]
+}

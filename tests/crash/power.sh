@@ -1,0 +1,136 @@
+# shellcheck shell=sh
+# shellcheck disable=SC3043 # 'local' is known to every sh we run on
+# shellcheck disable=SC2034,SC2154 # used by the tests; set by crash.sh
+#
+# Power cuts; source it after crash.sh.
+#
+# power_scenario NAME FS LAYOUT makes a scenario of crash.sh whose disks can
+# lose their power. LAYOUT together: the store and the targets are on one
+# disk. LAYOUT apart: the store is on one, the targets are on another.
+#
+# A cut leaves on a disk what had reached it; nothing that only the kernel
+# knew. For ext4 and XFS the file system itself is told to stop (fscut). btrfs
+# refuses that: there the disk is copied while the program stands still, which
+# is the same, as everything that was sent to it has arrived by then. After
+# that the machine starts anew: from copies of the disks, since the kernel may
+# not have let go of the old ones yet.
+
+power_scenario() {
+	local fs="$2"
+	scenario=$1
+	power_fs=$fs
+	power_layout=$3
+	here=$TRASH/$1-$2-$3
+	places=$here/main/live
+	events=$places/events
+	state=$places/state
+	what=''
+	rollbacks=1
+	STORE=$here/main/store
+	power_disks=main
+	mkdir "$here" && crash_disk "$fs" "$here/main" || return 1
+	if [ "$3" = apart ]; then
+		STORE=$here/side/store
+		power_disks='main side'
+		crash_disk "$fs" "$here/side" || return 1
+	fi
+	mkdir "$places" && cd "$here" || return 1
+	[ "$1" != paths ] || what='events/d state/x'
+	crash_begin && power_off && power_keep img orig
+}
+
+power_image_() { # disk
+	echo "$TRASH/ram/${here##*/}-$1.img"
+}
+
+# power_keep FROM TO: copy all disks' images, by their endings.
+power_keep() {
+	local disk
+	for disk in $power_disks; do
+		disk=$(power_image_ "$disk") &&
+			cp --sparse=always "${disk%img}$1" "${disk%img}$2" || return 1
+	done
+}
+
+power_off() {
+	local disk
+	for disk in $power_disks; do
+		umount "$here/$disk" || return 1
+	done
+}
+
+# power_on ENDING: start from a new copy of the images with that ending.
+power_on() {
+	local disk
+	boot=$((${boot:-0} + 1))
+	for disk in $power_disks; do
+		disk=$(power_image_ "$disk")
+		rm -f "${disk%img}boot"[0-9]*
+	done
+	power_keep "$1" "boot$boot" || return 1
+	for disk in $power_disks; do
+		img=$(power_image_ "$disk") &&
+			mount -o loop "${img%img}boot$boot" "$here/$disk" || return 1
+	done
+}
+
+# power_cut_command DISK...: what cuts their power, for nthcall -x; the others
+# go on, and what they have not written yet they will.
+power_cut_command() {
+	local disk img command='true'
+	for disk; do
+		img=$(power_image_ "$disk")
+		if [ "$power_fs" = btrfs ]; then
+			command="$command && cp --sparse=always ${img%img}boot$boot ${img%img}cut"
+		else
+			command="$command && fscut $here/$disk"
+		fi
+	done
+	echo "$command"
+}
+
+# power_again DISK...: the machine starts again after the power of these was
+# cut.
+power_again() {
+	local disk img
+	power_off || return 1
+	for disk in $power_disks; do
+		img=$(power_image_ "$disk")
+		case $power_fs,\ $*\  in
+		btrfs,*" $disk "*) ;;
+		*) cp --sparse=always "${img%img}boot$boot" "${img%img}cut" ||
+			return 1 ;;
+		esac
+	done
+	power_on cut
+}
+
+# power_restore DISK... -- [NTHCALL-OPTION]... N: the restore, its power cut
+# at call N, or when it has ended.
+power_restore() {
+	local disks='' command
+	while [ "$1" != -- ]; do
+		disks="$disks $1"
+		shift
+	done
+	shift
+	# shellcheck disable=SC2086 # several disks
+	power_on orig && command=$(power_cut_command $disks) &&
+		power_run_ "$command" "$@" &&
+		{ [ "$status" -eq 137 ] || sh -c "$command"; } &&
+		power_again $disks
+}
+
+power_run_() {
+	local command="$1" opts=''
+	shift
+	while [ $# -gt 1 ]; do
+		opts="$opts $1"
+		shift
+	done
+	status=0
+	# shellcheck disable=SC2086 # several options, several paths
+	$crash_apart nthcall -f locks -m $opts -x "$command" "$1" kill \
+		hxsnap -q restore "dev/$base" $what >out 2>err || status=$?
+	[ "$status" -ne 2 ]
+}
