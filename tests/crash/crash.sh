@@ -318,8 +318,8 @@ crash_failed() {
 		return 1
 	elif grep -q "; and it could not be undone: .*'.*'" err; then
 		now=old # or will be
-	elif grep -q -e "; '.*' was exchanged, but perhaps not durably$" \
-		-e "; 'dev' has 'dev/" err; then
+	elif grep -q -e "; all of '.*' was exchanged, but perhaps not durably$" \
+		-e "; 'dev/.*' was restored$" -e "; 'dev' has 'dev/" err; then
 		crash_is -l && [ "$now" = new ] && return
 		echo "new, it said, and the targets are $now"
 		return 1

@@ -251,9 +251,13 @@ static int recover(void)
 
 /* ---- all --------------------------------------------------------------- */
 
-/* Few processes to look at, where that is allowed: each costs memory. */
+/*
+ * Few processes to look at, where that is allowed: each costs memory. Leaks
+ * are not looked for in a namespace of processes: LeakSanitizer fails there.
+ */
 static void own_processes(void)
 {
+#if OOM_HERE
 	int status;
 	pid_t pid;
 
@@ -267,6 +271,7 @@ static void own_processes(void)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		scratch_die("cannot wait for the test");
 	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+#endif
 }
 
 int main(void)
