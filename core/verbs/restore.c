@@ -7,6 +7,7 @@
 #include "store/lock.h"
 #include "verbs/recover.h"
 #include "verbs/restore_parts.h"
+#include "verbs/restore_room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,44 @@ static int check_request(struct hxs_restore *rs, struct hxs_err *err)
 				   "confirmation",
 				   o->env);
 	return 0;
+}
+
+static void add_items(const struct hxs_restore *rs,
+		      const struct hxs_restore_target *t, struct hxs_room *room)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->item_count; i++) {
+		const struct hxs_restore_item *it = &t->items[i];
+
+		for (k = 0; k < it->only_count; k++)
+			hxs_room_add(room, rs->snap, it->only[k]);
+		if (it->only_count == 0 && it->entry != HXS_NO_ENTRY)
+			hxs_room_add(room, rs->snap, it->entry);
+	}
+}
+
+/* Whether each file system has room for all that goes there. */
+static int check_room(const struct hxs_restore *rs, struct hxs_err *err)
+{
+	const struct hxs_restore_target *t = rs->targets;
+	struct hxs_room room;
+	size_t i, k;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < rs->target_count; i++) {
+		for (k = 0; k < i; k++)
+			if (hxs_room_is_one(t[k].place_fd, t[i].place_fd))
+				break;
+		if (k < i)
+			continue;
+		hxs_room_begin(&room, rs->store, t[i].place_fd);
+		for (; k < rs->target_count; k++)
+			if (hxs_room_is_one(t[k].place_fd, t[i].place_fd))
+				add_items(rs, &t[k], &room);
+		r = hxs_room_check(&room, t[i].place_fd, t[i].place, err);
+	}
+	return r;
 }
 
 /* ---- the rollback point ------------------------------------------------ */
@@ -99,6 +138,8 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 		r = hxs_restore_find_targets(rs, &rs->pick, err);
 	if (r == 0)
 		r = hxs_restore_check_holders(rs, err);
+	if (r == 0)
+		r = check_room(rs, err);
 	if (r < 0)
 		return r;
 	hxs_restore_pick_count(rs->snap, &rs->pick, &rs->relay.files_total,

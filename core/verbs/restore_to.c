@@ -7,6 +7,7 @@
 #include "verbs/restore.h"
 #include "verbs/restore_dir.h"
 #include "verbs/restore_pick.h"
+#include "verbs/restore_room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -164,6 +165,17 @@ static int publish(struct restore_to *rt, struct hxs_err *err)
 	return r < 0 ? r : hxs_restore_dir_publish(&rt->to, err);
 }
 
+static int check_room(const struct restore_to *rt, struct hxs_err *err)
+{
+	struct hxs_room room;
+	size_t i;
+
+	hxs_room_begin(&room, rt->store, rt->to.fd);
+	for (i = 0; i < rt->pick.count; i++)
+		hxs_room_add(&room, rt->snap, rt->pick.entries[i]);
+	return hxs_room_check(&room, rt->to.fd, rt->to.dir, err);
+}
+
 static int run(struct restore_to *rt, const char *dir, struct hxs_err *err)
 {
 	int r;
@@ -171,6 +183,8 @@ static int run(struct restore_to *rt, const char *dir, struct hxs_err *err)
 	r = hxs_restore_open(rt->store, rt->opts, &rt->snap, &rt->pick, err);
 	if (r == 0)
 		r = hxs_restore_dir_open(rt->store, dir, &rt->to, err);
+	if (r == 0)
+		r = check_room(rt, err);
 	if (r == 0)
 		r = copy_all(rt, err);
 	return r == 0 ? publish(rt, err) : r;

@@ -237,6 +237,19 @@ for fs in ext4 tmpfs; do
 	'
 done
 
+test_expect_success TMPFS 'what cannot fit is not begun, here and elsewhere' '
+	anew && mkdir -p full && mount -t tmpfs -o size=1M,mode=755 tmpfs full &&
+	test_when_finished "umount \"$TRASH/full\"" && mkdir full/events full/out &&
+	sources "events=$TRASH/full/events" "state=$STATE" &&
+	head -c 1040000 /dev/zero >full/ballast && settled &&
+	refused 1 "bytes are to be written in .*/full., and [0-9]* are free: No space left on device; nothing was changed" \
+		full hxsnap restore "dev/$id" &&
+	test_exit 1 hxsnap restore "dev/$id" --to full/out 2>err &&
+	test_grep "bytes are to be written in .full/out., and" err &&
+	[ -z "$(ls -A full/out)" ] &&
+	rm full/ballast && restore "dev/$id"
+'
+
 test_expect_success TMPFS 'no inodes left' '
 	anew && mkdir -p inodes && mount -t tmpfs -o nr_inodes=20,mode=755 tmpfs inodes &&
 	test_when_finished "umount \"$TRASH/inodes\"" && mkdir inodes/events &&

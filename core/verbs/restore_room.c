@@ -1,0 +1,103 @@
+#include "verbs/restore_room.h"
+
+#include "base/path.h"
+#include "store/snapshot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+
+/* The smallest file that no file system keeps within its inode. */
+#define OUTSIDE_INODE 4096u
+
+bool hxs_room_is_one(int a, int b)
+{
+	struct stat sa, sb;
+
+	return fstat(a, &sa) < 0 || fstat(b, &sb) < 0 || sa.st_dev == sb.st_dev;
+}
+
+/* Whether a byte written at @fd takes a byte there. */
+static bool is_plain(const struct hxs_store *s, int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	switch ((uint64_t)fs.f_type) {
+	case EXT4_SUPER_MAGIC: /* and ext2, ext3 */
+	case TMPFS_MAGIC:
+		return true;
+	case XFS_SUPER_MAGIC:
+		return !hxs_room_is_one(hxs_store_fd(s), fd);
+	default:
+		return false;
+	}
+}
+
+void hxs_room_begin(struct hxs_room *room, const struct hxs_store *s, int fd)
+{
+	struct statvfs fs;
+
+	*room = (struct hxs_room){ .unit = 0 };
+	if (is_plain(s, fd) && fstatvfs(fd, &fs) == 0)
+		room->unit = fs.f_frsize;
+}
+
+void hxs_room_add(struct hxs_room *room, const struct hxs_snapshot *snap,
+		  uint32_t top)
+{
+	const struct hxs_index *idx = hxs_snapshot_index(snap);
+	struct hxs_node node;
+	uint64_t bytes;
+	int64_t n;
+
+	if (room->unit == 0 || hxs_snapshot_is_foreign(snap))
+		return;
+	for (n = top; n >= 0; n = hxs_index_next(idx, (uint32_t)n, top)) {
+		hxs_index_get(idx, (uint32_t)n, &node);
+		if (node.leader != node.number)
+			continue;
+		room->inodes++;
+		if (!S_ISREG(node.mode) || node.sparse)
+			continue;
+		bytes = node.size;
+		if (bytes >= OUTSIDE_INODE)
+			bytes += room->unit - 1 - (bytes - 1) % room->unit;
+		room->bytes += bytes;
+	}
+}
+
+int hxs_room_check(const struct hxs_room *room, int fd, const char *path,
+		   struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+	struct statvfs fs;
+	uint64_t free;
+
+	if (room->unit == 0 || fstatvfs(fd, &fs) < 0)
+		return 0;
+	free = (geteuid() == 0 ? fs.f_bfree : fs.f_bavail) * fs.f_frsize;
+	(void)hxs_path_show(&shown, path, strlen(path));
+	if (room->bytes > free)
+		return hxs_err_errno(err, ENOSPC,
+				     "%" PRIu64 " bytes are to be written in "
+				     "'%s', and %" PRIu64 " are free",
+				     room->bytes, hxs_buf_str(&shown), free);
+	if (fs.f_files != 0 && room->inodes > fs.f_ffree)
+		return hxs_err_errno(err, ENOSPC,
+				     "%" PRIu64 " files are to be made in "
+				     "'%s', and %" PRIu64 " can be",
+				     room->inodes, hxs_buf_str(&shown),
+				     (uint64_t)fs.f_ffree);
+	return 0;
+}
