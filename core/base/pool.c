@@ -41,25 +41,6 @@ unsigned hxs_pool_processors(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
-unsigned hxs_pool_workers(unsigned wanted, unsigned fds_spare,
-			  unsigned fds_each)
-{
-	unsigned n = wanted;
-	struct rlimit lim;
-
-	if (n == 0) {
-		n = 2 * hxs_pool_processors();
-		if (n < 4)
-			n = 4;
-	}
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
-	    lim.rlim_cur < fds_spare + (rlim_t)n * fds_each)
-		n = lim.rlim_cur < fds_spare + fds_each
-			    ? 1
-			    : (unsigned)((lim.rlim_cur - fds_spare) / fds_each);
-	return n;
-}
-
 static void *worker(void *arg)
 {
 	struct hxs_pool *p = arg;
@@ -150,6 +131,36 @@ int hxs_pool_new(unsigned threads, unsigned queue, struct hxs_pool **out)
 		return r;
 	*out = HXS_STEAL(p);
 	return 0;
+}
+
+static unsigned workers(unsigned wanted, unsigned fds_spare, unsigned fds_each)
+{
+	unsigned n = wanted;
+	struct rlimit lim;
+
+	if (n == 0) {
+		n = 2 * hxs_pool_processors();
+		if (n < 4)
+			n = 4;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    lim.rlim_cur < fds_spare + (rlim_t)n * fds_each)
+		n = lim.rlim_cur < fds_spare + fds_each
+			    ? 1
+			    : (unsigned)((lim.rlim_cur - fds_spare) / fds_each);
+	return n;
+}
+
+int hxs_pool_start(unsigned wanted, unsigned fds_spare, unsigned fds_each,
+		   struct hxs_pool **out, struct hxs_err *err)
+{
+	unsigned threads = workers(wanted, fds_spare, fds_each);
+	int r;
+
+	r = hxs_pool_new(threads, 2 * threads, out);
+	if (r == -EAGAIN && threads > 1) /* a limit on processes */
+		r = hxs_pool_new(1, 2, out);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot start workers") : 0;
 }
 
 void hxs_pool_submit(struct hxs_pool *pool, void (*fn)(void *arg), void *arg)

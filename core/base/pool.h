@@ -3,6 +3,7 @@
 
 /* A few worker threads behind a bounded queue. */
 #include "base/cleanup.h"
+#include "base/err.h"
 
 struct hxs_pool;
 
@@ -10,19 +11,21 @@ struct hxs_pool;
 unsigned hxs_pool_processors(void);
 
 /*
- * How many workers to start: @wanted, or if that is 0 two a processor, since
- * some wait for a disk, and at least 4; fewer where the limit on open files
- * leaves too few for @fds_spare and @fds_each of every worker. At least 1.
- */
-unsigned hxs_pool_workers(unsigned wanted, unsigned fds_spare,
-			  unsigned fds_each);
-
-/*
  * Start @threads workers; at most @queue jobs wait (both at least 1).
  * -ENOMEM or -EAGAIN when threads cannot be had.
  */
 HXS_MUST_CHECK
 int hxs_pool_new(unsigned threads, unsigned queue, struct hxs_pool **out);
+
+/*
+ * Start as many workers as do well: @wanted, or if that is 0 two a processor,
+ * since some wait for a disk, and at least 4. Fewer, and at least 1, where the
+ * limit on open files leaves too few for @fds_spare and @fds_each of every
+ * worker, or that on processes for so many. Errors as above.
+ */
+HXS_MUST_CHECK
+int hxs_pool_start(unsigned wanted, unsigned fds_spare, unsigned fds_each,
+		   struct hxs_pool **out, struct hxs_err *err);
 
 /* Run @fn(@arg) on a worker; waits while the queue is full. */
 void hxs_pool_submit(struct hxs_pool *pool, void (*fn)(void *arg), void *arg);

@@ -230,14 +230,8 @@ static void report(struct hxs_create *c, double since,
 
 static int start_workers(struct hxs_create *c, struct hxs_err *err)
 {
-	unsigned threads =
-		hxs_pool_workers(c->opts->threads, FDS_SPARE, FDS_PER_WORKER);
-	int r;
-
-	r = hxs_pool_new(threads, 2 * threads, &c->cap.pool);
-	if (r == -EAGAIN && threads > 1) /* a limit on processes */
-		r = hxs_pool_new(1, 2, &c->cap.pool);
-	return r < 0 ? hxs_err_errno(err, -r, "cannot start workers") : 0;
+	return hxs_pool_start(c->opts->threads, FDS_SPARE, FDS_PER_WORKER,
+			      &c->cap.pool, err);
 }
 
 /*

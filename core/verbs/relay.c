@@ -57,6 +57,16 @@ void hxs_relay_warn(const struct hxs_relay *r, const char *text)
 		r->to->warning(text, r->to->ctx);
 }
 
+static bool is_over(void *ctx)
+{
+	return hxs_relay_goes_on(ctx, NULL) < 0;
+}
+
+struct hxs_stop hxs_relay_stop(struct hxs_relay *r)
+{
+	return (struct hxs_stop){ .wanted = is_over, .ctx = r };
+}
+
 int hxs_relay_goes_on(const struct hxs_relay *r, struct hxs_err *err)
 {
 	if (r->to && r->to->cancelled && r->to->cancelled(r->to->ctx))

@@ -3,6 +3,7 @@
 
 /* From what works for a verb to the verb's listener. For verbs/ only. */
 #include "source/capture.h"
+#include "store/content.h"
 #include "verbs/progress.h"
 
 struct hxs_relay {
@@ -19,6 +20,9 @@ void hxs_relay_enter(struct hxs_relay *r, const char *phase, uint64_t files,
 		     uint64_t bytes);
 
 void hxs_relay_warn(const struct hxs_relay *r, const char *text);
+
+/* The same question, for store/content.h; @r must stay where it is. */
+struct hxs_stop hxs_relay_stop(struct hxs_relay *r);
 
 /* -ECANCELED when the listener wants an end, else 0. */
 HXS_MUST_CHECK

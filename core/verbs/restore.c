@@ -45,9 +45,9 @@ static void add_items(const struct hxs_restore *rs,
 		const struct hxs_restore_item *it = &t->items[i];
 
 		for (k = 0; k < it->only_count; k++)
-			hxs_room_add(room, rs->snap, it->only[k]);
+			hxs_restore_room_add(room, rs->snap, it->only[k]);
 		if (it->only_count == 0 && it->entry != HXS_NO_ENTRY)
-			hxs_room_add(room, rs->snap, it->entry);
+			hxs_restore_room_add(room, rs->snap, it->entry);
 	}
 }
 
@@ -61,15 +61,18 @@ static int check_room(const struct hxs_restore *rs, struct hxs_err *err)
 
 	for (i = 0; r == 0 && i < rs->target_count; i++) {
 		for (k = 0; k < i; k++)
-			if (hxs_room_is_one(t[k].place_fd, t[i].place_fd))
+			if (hxs_restore_room_is_one(t[k].place_fd,
+						    t[i].place_fd))
 				break;
 		if (k < i)
 			continue;
-		hxs_room_begin(&room, rs->store, t[i].place_fd);
+		hxs_restore_room_begin(&room, rs->store, t[i].place_fd);
 		for (; k < rs->target_count; k++)
-			if (hxs_room_is_one(t[k].place_fd, t[i].place_fd))
+			if (hxs_restore_room_is_one(t[k].place_fd,
+						    t[i].place_fd))
 				add_items(rs, &t[k], &room);
-		r = hxs_room_check(&room, t[i].place_fd, t[i].place, err);
+		r = hxs_restore_room_check(&room, t[i].place_fd, t[i].place,
+					   err);
 	}
 	return r;
 }
@@ -129,8 +132,6 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 
 static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 {
-	unsigned threads =
-		hxs_pool_workers(rs->opts->threads, FDS_SPARE, FDS_PER_WORKER);
 	int r;
 
 	r = hxs_restore_open(rs->store, rs->opts, &rs->snap, &rs->pick, err);
@@ -144,11 +145,10 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 		return r;
 	hxs_restore_pick_count(rs->snap, &rs->pick, &rs->relay.files_total,
 			       &rs->relay.bytes_total);
-	r = hxs_pool_new(threads, 2 * threads, &rs->pool);
-	if (r == -EAGAIN && threads > 1) /* a limit on processes */
-		r = hxs_pool_new(1, 2, &rs->pool);
+	r = hxs_pool_start(rs->opts->threads, FDS_SPARE, FDS_PER_WORKER,
+			   &rs->pool, err);
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot start workers");
+		return r;
 	rs->journal = calloc(1, sizeof(*rs->journal));
 	return rs->journal ? 0
 			   : hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
@@ -264,6 +264,7 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	int r;
 
 	memset(out, 0, sizeof(*out));
+	rs.stop = hxs_relay_stop(&rs.relay);
 	r = run(&rs, out, err);
 	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
 	out->files = rs.files;

@@ -5,29 +5,13 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/path.h"
-#include "source/sqlite.h"
 #include "source/tree.h"
-#include "store/content.h"
 #include "verbs/restore_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static const char *const beside[] = { "-wal", "-shm", "-journal" };
-
-bool hxs_restore_is_beside(const char *name, const char *base)
-{
-	size_t len = strlen(base), i;
-
-	if (strncmp(name, base, len) != 0)
-		return false;
-	for (i = 0; i < HXS_ARRAY_LEN(beside); i++)
-		if (strcmp(name + len, beside[i]) == 0)
-			return true;
-	return false;
-}
 
 static int no_memory(const struct hxs_restore_target *t, struct hxs_err *err)
 {
@@ -108,47 +92,6 @@ static int add_below(struct hxs_restore_target *t, uint32_t top, uint32_t entry,
 
 /* ---- databases --------------------------------------------------------- */
 
-/* 1 if entry @n is a file that begins as an SQLite database does. */
-static int is_database(const struct hxs_restore *rs, uint32_t n,
-		       struct hxs_err *err)
-{
-	HXS_AUTO(content) struct hxs_content *c = NULL;
-	struct hxs_scratch scratch = { .mem = NULL };
-	struct hxs_node node;
-	struct hxs_fault fault;
-	const void *bytes;
-	ssize_t len;
-	int r;
-
-	hxs_index_get(hxs_snapshot_index(rs->snap), n, &node);
-	if (!S_ISREG(node.mode) || node.size < sizeof(HXS_SQLITE_MAGIC))
-		return 0;
-	r = hxs_content_open(rs->snap, n, &c, &fault, err);
-	if (r < 0)
-		return r;
-	len = hxs_content_read(c, 0, sizeof(HXS_SQLITE_MAGIC), &scratch, &bytes,
-			       &fault, err);
-	r = len < 0 ? (int)len
-		    : memcmp(bytes, HXS_SQLITE_MAGIC,
-			     sizeof(HXS_SQLITE_MAGIC)) == 0;
-	hxs_scratch_release(&scratch);
-	return r;
-}
-
-/* The snapshot's entry beside entry @n that is called @what more, or -1. */
-static int64_t stored_beside(const struct hxs_restore *rs, uint32_t n,
-			     const char *what)
-{
-	const struct hxs_index *idx = hxs_snapshot_index(rs->snap);
-	HXS_AUTO_BUF struct hxs_buf name = HXS_BUF_INIT;
-	struct hxs_node node;
-
-	hxs_index_get(idx, n, &node);
-	if (hxs_buf_printf(&name, "%s%s", node.name, what) < 0)
-		return -1;
-	return hxs_index_lookup(idx, node.parent, name.data, name.len);
-}
-
 /*
  * Put entry @n at @name in directory @dir, open as @fd. What lies beside a
  * database would be applied to the one that is restored: it goes first,
@@ -163,13 +106,14 @@ static int add_file(const struct hxs_restore *rs, struct hxs_restore_target *t,
 	size_t i;
 	int r;
 
-	r = is_database(rs, n, err);
-	for (i = 0; r > 0 && i < HXS_ARRAY_LEN(beside); i++) {
+	r = hxs_restore_is_database(rs, n, err);
+	for (i = 0; r > 0 && i < HXS_BESIDE; i++) {
 		HXS_AUTO_BUF struct hxs_buf at = HXS_BUF_INIT;
 
-		if (hxs_buf_printf(&at, "%s%s", name, beside[i]) < 0)
+		if (hxs_buf_printf(&at, "%s%s", name, hxs_restore_beside[i]) <
+		    0)
 			return no_memory(t, err);
-		other = stored_beside(rs, n, beside[i]);
+		other = hxs_restore_stored_beside(rs, n, hxs_restore_beside[i]);
 		if (other < 0 &&
 		    (fstatat(fd, at.data, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		     !S_ISREG(st.st_mode)))
@@ -218,12 +162,14 @@ static bool is_stale(const struct leaving *l, const char *name)
 	size_t len = strlen(name), i, n;
 	int64_t base;
 
-	for (i = 0; i < HXS_ARRAY_LEN(beside); i++) {
-		n = strlen(beside[i]);
-		if (len <= n || strcmp(name + len - n, beside[i]) != 0)
+	for (i = 0; i < HXS_BESIDE; i++) {
+		n = strlen(hxs_restore_beside[i]);
+		if (len <= n ||
+		    strcmp(name + len - n, hxs_restore_beside[i]) != 0)
 			continue;
 		base = hxs_index_lookup(idx, l->t->entry, name, len - n);
-		return base >= 0 && is_database(l->rs, (uint32_t)base, NULL);
+		return base >= 0 &&
+		       hxs_restore_is_database(l->rs, (uint32_t)base, NULL);
 	}
 	return false;
 }
@@ -385,9 +331,10 @@ static int add_path(const struct hxs_restore *rs, struct hxs_restore_target *t,
 					hxs_buf_str(&g->dir), g->name.data,
 					err);
 	}
-	r = is_database(rs, entry, err);
-	for (i = 0; r > 0 && i < HXS_ARRAY_LEN(beside); i++) {
-		other = stored_beside(rs, entry, beside[i]);
+	r = hxs_restore_is_database(rs, entry, err);
+	for (i = 0; r > 0 && i < HXS_BESIDE; i++) {
+		other = hxs_restore_stored_beside(rs, entry,
+						  hxs_restore_beside[i]);
 		if (other >= 0 &&
 		    add_below(t, g->top, (uint32_t)other, hxs_buf_str(&g->dir),
 			      g->name.data, err) < 0)

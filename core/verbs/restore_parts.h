@@ -74,6 +74,7 @@ struct hxs_restore {
 	struct hxs_restore_target *targets;
 	size_t target_count;
 	struct hxs_relay relay;
+	struct hxs_stop stop; /* what to ask while hashing */
 	struct hxs_pool *pool;
 	struct hxs_journal *journal;
 	struct hxs_rollback rollback;
@@ -97,10 +98,28 @@ void hxs_restore_free_targets(struct hxs_restore *rs);
  */
 int hxs_restore_is_mount_point(int dirfd, const char *name);
 
-/* ---- restore_items.c: which names of a target ------------------------- */
+/* ---- restore_beside.c: databases, and what lies beside them ------------ */
+
+/* What SQLite adds to a database's name: "-wal", "-shm", "-journal". */
+#define HXS_BESIDE 3
+extern const char *const hxs_restore_beside[HXS_BESIDE];
 
 /* Whether @name is what SQLite calls something beside a database @base. */
 bool hxs_restore_is_beside(const char *name, const char *base);
+
+/*
+ * 1 if entry @n is a file that begins as an SQLite database does, else 0;
+ * -HXS_ECORRUPT, -ECANCELED, -errno.
+ */
+HXS_MUST_CHECK
+int hxs_restore_is_database(const struct hxs_restore *rs, uint32_t n,
+			    struct hxs_err *err);
+
+/* The snapshot's entry beside entry @n that is called @what more, or -1. */
+int64_t hxs_restore_stored_beside(const struct hxs_restore *rs, uint32_t n,
+				  const char *what);
+
+/* ---- restore_items.c: which names of a target ------------------------- */
 
 /* Add all of @t; or entry @entry, which is at @rest ("a/b") below it. */
 HXS_MUST_CHECK

@@ -173,14 +173,8 @@ static int list_source(struct plan *p, const struct hxs_config_source *src,
 /* They look at directories ahead of the walk. */
 static int start_workers(struct plan *p, struct hxs_err *err)
 {
-	unsigned threads =
-		hxs_pool_workers(p->opts->threads, FDS_SPARE, FDS_PER_WORKER);
-	int r;
-
-	r = hxs_pool_new(threads, 2 * threads, &p->cap.pool);
-	if (r == -EAGAIN && threads > 1) /* a limit on processes */
-		r = hxs_pool_new(1, 2, &p->cap.pool);
-	return r < 0 ? hxs_err_errno(err, -r, "cannot start workers") : 0;
+	return hxs_pool_start(p->opts->threads, FDS_SPARE, FDS_PER_WORKER,
+			      &p->cap.pool, err);
 }
 
 static int list_live(struct plan *p, struct hxs_err *err)

@@ -19,7 +19,7 @@
 /* The smallest file that no file system keeps within its inode. */
 #define OUTSIDE_INODE 4096u
 
-bool hxs_room_is_one(int a, int b)
+bool hxs_restore_room_is_one(int a, int b)
 {
 	struct stat sa, sb;
 
@@ -38,13 +38,14 @@ static bool is_plain(const struct hxs_store *s, int fd)
 	case TMPFS_MAGIC:
 		return true;
 	case XFS_SUPER_MAGIC:
-		return !hxs_room_is_one(hxs_store_fd(s), fd);
+		return !hxs_restore_room_is_one(hxs_store_fd(s), fd);
 	default:
 		return false;
 	}
 }
 
-void hxs_room_begin(struct hxs_room *room, const struct hxs_store *s, int fd)
+void hxs_restore_room_begin(struct hxs_room *room, const struct hxs_store *s,
+			    int fd)
 {
 	struct statvfs fs;
 
@@ -53,8 +54,8 @@ void hxs_room_begin(struct hxs_room *room, const struct hxs_store *s, int fd)
 		room->unit = fs.f_frsize;
 }
 
-void hxs_room_add(struct hxs_room *room, const struct hxs_snapshot *snap,
-		  uint32_t top)
+void hxs_restore_room_add(struct hxs_room *room,
+			  const struct hxs_snapshot *snap, uint32_t top)
 {
 	const struct hxs_index *idx = hxs_snapshot_index(snap);
 	struct hxs_node node;
@@ -77,8 +78,8 @@ void hxs_room_add(struct hxs_room *room, const struct hxs_snapshot *snap,
 	}
 }
 
-int hxs_room_check(const struct hxs_room *room, int fd, const char *path,
-		   struct hxs_err *err)
+int hxs_restore_room_check(const struct hxs_room *room, int fd,
+			   const char *path, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
 	struct statvfs fs;

@@ -21,26 +21,27 @@ struct hxs_room {
 };
 
 /* Whether @a and @b lie on one file system, or nobody can tell. */
-bool hxs_room_is_one(int a, int b);
+bool hxs_restore_room_is_one(int a, int b);
 
 /*
  * Begin with what is to be written where @fd lies. *@room is all 0, and stays
  * so, where nothing can be said before: a file system that clones, compresses
  * or is not here.
  */
-void hxs_room_begin(struct hxs_room *room, const struct hxs_store *s, int fd);
+void hxs_restore_room_begin(struct hxs_room *room, const struct hxs_store *s,
+			    int fd);
 
 /*
  * Add entry @top of @snap with all below it. Never too much: what the file
  * system needs for itself is not counted, nor files with holes, nor those of
  * a foreign snapshot, of which nobody knows whether they have some.
  */
-void hxs_room_add(struct hxs_room *room, const struct hxs_snapshot *snap,
-		  uint32_t top);
+void hxs_restore_room_add(struct hxs_room *room,
+			  const struct hxs_snapshot *snap, uint32_t top);
 
 /* -ENOSPC naming @path, with both figures, if that does not fit at @fd. */
 HXS_MUST_CHECK
-int hxs_room_check(const struct hxs_room *room, int fd, const char *path,
-		   struct hxs_err *err);
+int hxs_restore_room_check(const struct hxs_room *room, int fd,
+			   const char *path, struct hxs_err *err);
 
 #endif

@@ -130,17 +130,14 @@ static int finish_parents(struct restore_to *rt, struct hxs_err *err)
 
 static int copy_all(struct restore_to *rt, struct hxs_err *err)
 {
-	unsigned threads =
-		hxs_pool_workers(rt->opts->threads, FDS_SPARE, FDS_PER_WORKER);
 	HXS_AUTO(pool) struct hxs_pool *pool = NULL;
 	size_t i;
 	int r;
 
-	r = hxs_pool_new(threads, 2 * threads, &pool);
-	if (r == -EAGAIN && threads > 1) /* a limit on processes */
-		r = hxs_pool_new(1, 2, &pool);
+	r = hxs_pool_start(rt->opts->threads, FDS_SPARE, FDS_PER_WORKER, &pool,
+			   err);
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot start workers");
+		return r;
 	rt->stage.snap = rt->snap;
 	rt->stage.pool = pool;
 	rt->stage.ears = hxs_relay_ears(&rt->relay);
@@ -170,10 +167,10 @@ static int check_room(const struct restore_to *rt, struct hxs_err *err)
 	struct hxs_room room;
 	size_t i;
 
-	hxs_room_begin(&room, rt->store, rt->to.fd);
+	hxs_restore_room_begin(&room, rt->store, rt->to.fd);
 	for (i = 0; i < rt->pick.count; i++)
-		hxs_room_add(&room, rt->snap, rt->pick.entries[i]);
-	return hxs_room_check(&room, rt->to.fd, rt->to.dir, err);
+		hxs_restore_room_add(&room, rt->snap, rt->pick.entries[i]);
+	return hxs_restore_room_check(&room, rt->to.fd, rt->to.dir, err);
 }
 
 static int run(struct restore_to *rt, const char *dir, struct hxs_err *err)
