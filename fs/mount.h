@@ -24,6 +24,7 @@ struct hxfs_mount {
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */
 	atomic_bool greeted; /* the kernel has said hello */
+	atomic_bool root_listed; /* somebody has asked what is in the root */
 	struct hxfs_watch *watch;
 	struct hxfs_ending *ending;
 	pthread_mutex_t tell_lock; /* held while the kernel is told */

@@ -219,6 +219,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct hxfs_call c;
 
 	hxfs_call_init(&c, req, ino, run_readdir);
+	if (ino == HXFS_ROOT) /* before it is looked at: see fs/tell.c */
+		atomic_store(&c.m->root_listed, true);
 	c.size = size;
 	c.off = (uint64_t)off;
 	c.plus = plus;

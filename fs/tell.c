@@ -7,6 +7,11 @@
 /*
  * That the kernel knows nothing of a name is no failure, and neither is that
  * it still uses it: then it asks again before the next use.
+ *
+ * The root's listing is told of only when somebody may have it. The kernel
+ * begins with a root that nobody may enter and asks for its attributes first
+ * of all; what we answer it throws away if it was told of a change meanwhile,
+ * and refuses whoever came. Who lists the root has come in already.
  */
 static void tell(struct hxfs_mount *m, const struct hxfs_note *n)
 {
@@ -22,6 +27,8 @@ static void tell(struct hxfs_mount *m, const struct hxfs_note *n)
 						  n->name, len);
 		break;
 	case HXFS_NOTE_DIR:
+		if (n->dir == HXFS_ROOT && !atomic_load(&m->root_listed))
+			break;
 		(void)fuse_lowlevel_notify_inval_inode(m->se, n->dir, 0, 0);
 		break;
 	}

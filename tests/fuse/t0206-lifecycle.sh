@@ -77,6 +77,25 @@ test_expect_success FUSE 'it returns when the mount can be used' '
 	done
 '
 
+# Until somebody has been let into the root the kernel may throw away what it is
+# answered about it when it is told of a change (code 2), and lets nobody in.
+test_expect_success FUSE 'the kernel hears nothing of the root while it asks who may enter' '
+	HXSNAPFS="hxsnapfs -d" && test_when_finished "unset HXSNAPFS" &&
+	mount_store mnt && test_when_finished "umount_store mnt" &&
+	cat mnt/dev/latest/events/file &&
+	for name in one two; do
+		mkdir "$STORE/backups/$name" &&
+		test_when_finished "rmdir \"$STORE/backups/$name\"" &&
+		test_poll 20 "[ -d mnt/$name ]" || return 1
+	done &&
+	test_poll 20 "[ \"\$(grep -c \"NOTIFY: code=3\" mnt.log)\" -ge 2 ]" &&
+	test_grep ! "NOTIFY: code=2" mnt.log &&
+	ls mnt >got && test_grep two got && mkdir "$STORE/backups/three" &&
+	test_when_finished "rmdir \"$STORE/backups/three\"" &&
+	test_poll 20 "ls mnt >got && grep three got" &&
+	test_grep "NOTIFY: code=2" mnt.log
+'
+
 test_expect_success FUSE 'paths may be relative, options before or behind' '
 	(cd store && hxsnapfs -o noatime . ../mnt) &&
 	cat mnt/dev/latest/events/file && umount mnt && gone "$TRASH/mnt" &&

@@ -602,7 +602,7 @@ test_cleanup_all_() {
 	: >"$test_log"
 	if [ -n "$(test_daemons_)" ]; then
 		# one that was unmounted a moment ago may be about to end
-		test_poll 5 '[ -z "$(test_daemons_)" ]' 2>/dev/null
+		test_poll 30 '[ -z "$(test_daemons_)" ]' 2>/dev/null
 	fi
 	for pid in $(test_daemons_); do
 		left=1
