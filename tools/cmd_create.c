@@ -65,7 +65,6 @@ static void put_json(const char *env, const struct hxs_create_report *rep,
 {
 	struct hxs_json_out o;
 	char ref[HXS_REF_TEXT];
-	size_t i;
 
 	hxs_ref_format(HXS_BACKUP, env, rep->id, ref);
 	hxs_json_out_init(&o, out, false);
@@ -77,10 +76,7 @@ static void put_json(const char *env, const struct hxs_create_report *rep,
 	hxs_json_out_uint(&o, "linked_files", rep->linked_files);
 	hxs_json_out_uint(&o, "linked_bytes", rep->linked_bytes);
 	hxs_out_json_seconds(&o, "seconds", rep->seconds);
-	hxs_json_out_array(&o, "warnings");
-	for (i = 0; i < meter->warning_count; i++)
-		hxs_json_out_string(&o, NULL, meter->warning[i]);
-	hxs_json_out_end_array(&o);
+	hxs_meter_json(meter, &o);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
 }

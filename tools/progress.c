@@ -160,6 +160,16 @@ void hxs_meter_clear(struct hxs_meter *m)
 	m->drawn = false;
 }
 
+void hxs_meter_json(const struct hxs_meter *m, struct hxs_json_out *o)
+{
+	size_t i;
+
+	hxs_json_out_array(o, "warnings");
+	for (i = 0; i < m->warning_count; i++)
+		hxs_json_out_string(o, NULL, m->warning[i]);
+	hxs_json_out_end_array(o);
+}
+
 void hxs_meter_release(struct hxs_meter *m)
 {
 	size_t i;

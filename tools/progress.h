@@ -6,6 +6,7 @@
  * and whether a person or a service manager wants it to end.
  */
 #include "base/buf.h"
+#include "base/json.h"
 #include "verbs/progress.h"
 
 #include <stdbool.h>
@@ -31,6 +32,9 @@ void hxs_meter_init(struct hxs_meter *m, bool quiet);
 
 /* Take the line away, before something else is printed. */
 void hxs_meter_clear(struct hxs_meter *m);
+
+/* Put the warnings into the object that is being written to @o. */
+void hxs_meter_json(const struct hxs_meter *m, struct hxs_json_out *o);
 
 /* Clear, and free the warnings. */
 void hxs_meter_release(struct hxs_meter *m);

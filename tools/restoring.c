@@ -74,7 +74,6 @@ static void put_json(const struct hxs_restore_report *rep,
 		     const struct hxs_meter *meter, struct hxs_buf *out)
 {
 	struct hxs_json_out o;
-	size_t i;
 
 	hxs_json_out_init(&o, out, false);
 	hxs_json_out_object(&o, NULL);
@@ -85,10 +84,7 @@ static void put_json(const struct hxs_restore_report *rep,
 	hxs_json_out_uint(&o, "bytes", rep->bytes);
 	hxs_out_json_seconds(&o, "seconds", rep->seconds);
 	hxs_out_json_seconds(&o, "absent_seconds", rep->absent_seconds);
-	hxs_json_out_array(&o, "warnings");
-	for (i = 0; i < meter->warning_count; i++)
-		hxs_json_out_string(&o, NULL, meter->warning[i]);
-	hxs_json_out_end_array(&o);
+	hxs_meter_json(meter, &o);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
 }

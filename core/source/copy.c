@@ -285,7 +285,7 @@ static int settle(int fd, struct stat *st)
 	return fstat(fd, st) < 0 ? -errno : 0;
 }
 
-static int open_source(struct hxs_copy *c)
+static int open_source(const struct hxs_copy *c)
 {
 	const int flags =
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -510,21 +510,32 @@ static int fill(struct hxs_copy *c, int from, int to, struct hxs_err *err)
 	return 0;
 }
 
-static int copy_once(struct hxs_copy *c, struct hxs_err *err)
+/* HXS_COPY_DONE with the file as *@out; HXS_COPY_GONE, -errno. */
+static int open_regular(const struct hxs_copy *c, int *out, struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int from = -1, to = -1;
+	HXS_AUTO_CLOSE int fd = open_source(c);
 	struct stat st;
-	int r;
 
-	from = open_source(c);
-	if (from == -ENOENT || from == -ELOOP || from == -ENXIO)
+	if (fd == -ENOENT || fd == -ELOOP || fd == -ENXIO)
 		return HXS_COPY_GONE;
-	if (from < 0)
-		return hxs_err_errno(err, -from, "cannot open");
-	if (fstat(from, &st) < 0)
+	if (fd < 0)
+		return hxs_err_errno(err, -fd, "cannot open");
+	if (fstat(fd, &st) < 0)
 		return hxs_err_errno(err, errno, "cannot look at it");
 	if (!S_ISREG(st.st_mode))
 		return HXS_COPY_GONE;
+	*out = HXS_STEAL_FD(fd);
+	return HXS_COPY_DONE;
+}
+
+static int copy_once(struct hxs_copy *c, struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int from = -1, to = -1;
+	int r;
+
+	r = open_regular(c, &from, err);
+	if (r != HXS_COPY_DONE)
+		return r;
 	/* Nobody else may read it before it has its own mode. */
 	to = openat(c->to_dir, c->to,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -586,19 +597,13 @@ static int hash_once(struct hxs_copy *c, int from, struct hxs_err *err)
 
 int hxs_copy_hash(struct hxs_copy *c, struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int from = open_source(c);
+	HXS_AUTO_CLOSE int from = -1;
 	bool no_clone = true;
-	struct stat st;
 	int i, r;
 
-	if (from == -ENOENT || from == -ELOOP || from == -ENXIO)
-		return HXS_COPY_GONE;
-	if (from < 0)
-		return hxs_err_errno(err, -from, "cannot open");
-	if (fstat(from, &st) < 0)
-		return hxs_err_errno(err, errno, "cannot look at it");
-	if (!S_ISREG(st.st_mode))
-		return HXS_COPY_GONE;
+	r = open_regular(c, &from, err);
+	if (r != HXS_COPY_DONE)
+		return r;
 	r = is_plain(c, from, err);
 	if (r <= 0)
 		return r < 0 ? r : HXS_COPY_ODD;

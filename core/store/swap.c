@@ -398,19 +398,26 @@ static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
 	return r2 < 0 ? cannot(&s, r2, err) : 0;
 }
 
+static int open_both(const struct hxs_target *t, int *place, int *stage,
+		     struct hxs_err *err)
+{
+	*place = hxs_swap_open_place(t, err);
+	if (*place < 0)
+		return *place;
+	*stage = open_stage(t, *place, err);
+	return *stage < 0 ? *stage : 0;
+}
+
 static int run(const struct hxs_target *t, bool ahead, double *absent,
 	       struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int place = -1, stage = -1;
 	size_t i;
-	int r = 0;
+	int r;
 
-	place = hxs_swap_open_place(t, err);
-	if (place < 0)
-		return place;
-	stage = open_stage(t, place, err);
-	if (stage < 0)
-		return stage;
+	r = open_both(t, &place, &stage, err);
+	if (r < 0)
+		return r;
 	for (i = 0; r == 0 && i < t->move_count; i++)
 		r = run_one(t, ahead ? i : t->move_count - 1 - i, ahead, place,
 			    stage, absent, err);
@@ -437,14 +444,11 @@ int hxs_swap_sync(const struct hxs_target *t, struct hxs_err *err)
 	HXS_AUTO_CLOSE int place = -1, stage = -1;
 	const char *last = "";
 	size_t i;
-	int r = 0;
+	int r;
 
-	place = hxs_swap_open_place(t, err);
-	if (place < 0)
-		return place;
-	stage = open_stage(t, place, err);
-	if (stage < 0)
-		return stage;
+	r = open_both(t, &place, &stage, err);
+	if (r < 0)
+		return r;
 	for (i = 0; r == 0 && i < t->move_count; i++) {
 		const char *dir = t->moves[i].dir;
 
@@ -490,12 +494,9 @@ static int move_adopted(const struct hxs_target *t, int area_fd,
 	char name[32] = "";
 	int r;
 
-	place = hxs_swap_open_place(t, err);
-	if (place < 0)
-		return place;
-	stage = open_stage(t, place, err);
-	if (stage < 0)
-		return stage;
+	r = open_both(t, &place, &stage, err);
+	if (r < 0)
+		return r;
 	r = hxs_swap_displaced(t, 0, stage, name, err);
 	if (r < 0)
 		return r;
