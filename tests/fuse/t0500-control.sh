@@ -252,6 +252,25 @@ test_expect_success FUSE 'one open file: its own reply, whatever its place' '
 	END
 '
 
+test_expect_success FUSE 'to poll, select and epoll it is always ready, as a file is' '
+	mount_store mnt && test_when_finished "umount_store mnt" &&
+	say "verify dev/$ID" &&
+	bash -c "read -t 20 -r line <mnt/.control && jq -e .ok <<<\"\$line\"" &&
+	python3 - <<-\END
+	import json, os, select
+	fd = os.open("mnt/.control", os.O_RDWR)
+	assert select.select([fd], [fd], [], 20) == ([fd], [fd], [])
+	p = select.poll()
+	p.register(fd, select.POLLIN | select.POLLOUT)
+	assert p.poll(20000) == [(fd, select.POLLIN | select.POLLOUT)]
+	e = select.epoll()
+	e.register(fd, select.EPOLLIN | select.EPOLLOUT)
+	assert e.poll(20) == [(fd, select.EPOLLIN | select.EPOLLOUT)]
+	os.write(fd, b"cancel\n")
+	assert e.poll(20) and json.loads(os.read(fd, 9999))["command"] == "cancel"
+	END
+'
+
 test_expect_success FUSE 'what is done to any file is no command' '
 	mount_store mnt && test_when_finished "umount_store mnt" &&
 	before=$(acts) &&

@@ -199,6 +199,98 @@ test_expect_success FUSE,SETPRIV 'as an ordinary user who may' '
 		(.rollback_id | test(\"^20\"))" got
 '
 
+cat >errnos <<\END
+EINVAL dev/latest restore --force
+EINVAL . frobnicate
+ENOENT dev/latest restore events/none
+ENOENT . rollback nowhere
+EPERM live/latest restore
+EPERM live rollback
+EACCES open/latest restore
+EIO dev/20260101T000000Z restore
+EIO dev/20260101T000000Z verify
+EBUSY dev/latest restore
+EBUSY dev create
+ENOSPC small/latest restore
+END
+
+# told ERRNO TEXT USER DIR LINE: USER writes LINE to .control in DIR, from bash,
+# dash and Python; each sees the error as well as it can, and what .control
+# says of it to that user is one sentence. Nothing live has changed.
+told() {
+	local name="$1" text="$2" user="$3" dir="$4" line="$5" with
+	live >live.before || return 1
+	for with in bash dash python3; do
+		# shellcheck disable=SC2086 # several words
+		case $with in
+		python3) test_must_fail $user sh -c "cd \"\$1\" &&
+			exec python3 -c \"$write\" \"\$2\"" sh "$dir" "$line" ;;
+		*) test_must_fail $user $with -c "cd \"\$1\" &&
+			echo \"\$2\" >.control" $with "$dir" "$line" ;;
+		esac 2>err || return 1
+		case $with in
+		dash) test_grep "I/O error" err ;;
+		bash) test_grep "write error: $text" err ;;
+		python3) test_grep "^$name$" err ;;
+		esac && $user cat "$dir/.control" >got &&
+			jq -e ".ok == false and .error == \"$name\" and (
+				.command == \"${line%% *}\" or .error == \"EINVAL\") and
+				(.message | length > 10 and (contains(\"\n\") |
+				not) and (endswith(\".\") | not))" got >/dev/null || {
+			echo "$with: $line:" && cat got && return 1
+		}
+	done
+	live >live.after && test_cmp live.before live.after
+}
+write="
+import errno, os, sys
+fd = os.open('.control', os.O_WRONLY | os.O_TRUNC)
+try:
+    os.write(fd, sys.argv[1].encode() + b'\\\\n')
+except OSError as e:
+    sys.exit(errno.errorcode[e.errno])"
+
+test_expect_success FUSE,SETPRIV,TMPFS 'each errno, to root and who may, from bash, dash and Python' '
+	bad=20260101T000000Z && mkdir -p live/live/e live/open/e live/small/e &&
+	head -c 3000000 /dev/urandom >live/small/e/x && echo 1 >live/live/e/x &&
+	echo 1 >live/open/e/x &&
+	jq ".environments.live = {confirm: true, sources: {
+		e: {kind: \"directory\", path: \"$TRASH/live/live/e\"}}} |
+		.environments.open = {sources: {
+		e: {kind: \"directory\", path: \"$TRASH/live/open/e\"}}} |
+		.environments.small = {sources: {
+		e: {kind: \"directory\", path: \"$TRASH/live/small/e\"}}}" \
+		"$HXSNAP_CONFIG" >many.json &&
+	for env in live open small; do
+		HXSNAP_CONFIG=$TRASH/many.json hxsnap -q create $env || return 1
+	done && chmod 777 live/open && rm -r live/small/e &&
+	mount -t tmpfs -o size=1m,mode=755 tmpfs live/small &&
+	test_when_finished "umount live/small; rm -r live/small live/open" &&
+	mkdir live/small/e && echo kept >live/small/e/x &&
+	foreign_snapshot dev $bad want/events want/state &&
+	test_when_finished "rm -r \"$STORE/backups/dev/$bad\"" &&
+	flip_byte "$STORE/backups/dev/$bad/events/a" 1 &&
+	mount_store mnt allow_other,control_gid=4321,config=many.json &&
+	test_when_finished "umount_store mnt" &&
+	for user in "" "setpriv --reuid 2000 --regid 2000 --groups 4321"; do
+		while read -r name dir line <&8; do
+			case $name in
+			EINVAL) text="Invalid argument" ;;
+			ENOENT) text="No such file or directory" ;;
+			EPERM) text="Operation not permitted" ;;
+			EACCES) text="Permission denied" ;;
+			EIO) text="Input/output error" ;;
+			EBUSY) text="Device or resource busy" ;;
+			ENOSPC) text="No space left on device" ;;
+			esac &&
+			{ [ $name != EBUSY ] || flock 9; } &&
+			told $name "$text" "$user" mnt/$dir "$line" &&
+			flock -u 9 || return 1
+		done 8<errnos 9>>"$STORE/.hxsnap/locks/dev" || return 1
+	done && [ "$(cat live/small/e/x)" = kept ] &&
+	ls -A live/small >got && test_line_count 1 got
+'
+
 test_expect_success FUSE 'who uses a target is named, and it stays' '
 	mount_store mnt && test_when_finished "umount_store mnt" && change &&
 	{ sleep 600 <"$EVENTS/a" & } && user=$! &&
@@ -245,6 +337,12 @@ test_expect_success FUSE 'cancelled: all is as it was, and nothing is left besid
 		fi &&
 		! wait $writer &&
 		test_poll 20 "jq -e \".operation == null\" mnt/.status >/dev/null" &&
+		if [ $how = cancel ]; then
+			test_grep "Operation canceled" said && reply .cancelled
+		else
+			reply ".error == \"ECANCELED\" and
+				.command == \"restore\" and (.message | length > 10)"
+		fi &&
 		live >live.after && test_cmp live.before live.after &&
 		ls -A live/dev >got && printf "events\nstate\n" >expect &&
 		test_cmp expect got || return 1
