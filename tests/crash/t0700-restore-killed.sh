@@ -15,22 +15,22 @@ killed() {
 
 # try SCENARIO FS STEP
 try() {
-	[ -z "${CRASH_ONLY:-}" ] || [ "$CRASH_ONLY" = "$1-$2" ] || return 0
+	crash_wanted "$1-$2" || return 0
 	# shellcheck disable=SC2016 # evaluated later
 	test_expect_success "$(crash_needs "$@")" \
 		"$1 on $2: wholly old or wholly new" '
-		crash_scenario '"$1 $2"' &&
+		crash_scenario '"$1 $2"' && crash_mark crash_restore -m &&
 		crash_sweep "'"$1 on $2"'" "$(crash_step '"$3"')" killed
 	'
 }
 
+try one ext4 1
 try two ext4 1
-try one ext4 9
 try paths ext4 9
 try missing ext4 9
 try file ext4 9
-try mount ext4 5
-try pair ext4 5
+try mount ext4 9
+try pair ext4 9
 try two xfs 9
 try two btrfs 9
 try mount xfs 9

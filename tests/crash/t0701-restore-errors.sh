@@ -19,23 +19,24 @@ fails() {
 	}
 }
 
-# try SCENARIO FS STEP ERROR [-m]
+# try SCENARIO FS STEP ERROR [-m]: -m for calls that change something
 try() {
-	[ -z "${CRASH_ONLY:-}" ] || [ "$CRASH_ONLY" = "$1-$2" ] || return 0
+	crash_wanted "$1-$2" || return 0
 	error=$4
 	changes=${5:-}
 	test_expect_success "$(crash_needs "$1" "$2")" \
 		"$1 on $2: $4 from every ${5:+changing }call" '
 		crash_scenario '"$1 $2"' &&
+		crash_mark crash_restore $changes &&
 		crash_sweep "'"$1 on $2, $4"'" "$(crash_step '"$3"')" fails
 	'
 }
 
-try two ext4 11 EIO
-try pair ext4 41 EIO
+try two ext4 29 EIO
+try pair ext4 83 EIO
 try two ext4 17 ENOSPC -m
-try two ext4 43 ENOMEM
-try two ext4 47 EINTR
+try two ext4 83 ENOMEM
+try two ext4 83 EINTR
 if [ -n "$crash_all" ]; then
 	for name in one paths missing file mount; do
 		try $name ext4 1 EIO

@@ -46,7 +46,7 @@ every_error() {
 		recover $m "$error"
 		case $status in
 		0) crash_whole ;;
-		1 | 3) grep -q "^hxsnap: .*'.*'.*" err && crash_recover ;;
+		1 | 3) grep -q "^hxsnap: .*'.*'" said && crash_recover ;;
 		200) status=137 && crash_whole && return ;;
 		*) false ;;
 		esac || { echo "recover, $error at $m: $status" && return 1; }
@@ -55,12 +55,13 @@ every_error() {
 
 # try SCENARIO FS STEP HOW [ERROR]
 try() {
-	[ -z "${CRASH_ONLY:-}" ] || [ "$CRASH_ONLY" = "$1-$2" ] || return 0
+	crash_wanted "$1-$2" || return 0
 	error=${5:-}
 	test_expect_success "$(crash_needs "$1" "$2")" "$1 on $2: $4 $error" '
 		runs=0 && crash_scenario '"$1 $2"' &&
+		crash_mark crash_restore -m &&
 		crash_sweep "'"$1 on $2, $4 $error"'" "$(crash_step '"$3"')" '"$4"' &&
-		echo "$runs runs of recover" && [ "$runs" -gt 15 ]
+		echo "$runs runs of recover" && [ "$runs" -gt "$points" ]
 	'
 }
 

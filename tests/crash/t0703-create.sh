@@ -16,7 +16,8 @@ right() {
 	kept && crash_names_ backups/dev | grep '^\.' >left
 	test_line_count 0 left && hxsnap -q verify --all || return 1
 	[ -z "$new" ] || {
-		crash_list_stored_ "$STORE/backups/dev/$new/events" >got &&
+		made=$STORE/backups/dev/$new
+		crash_list_stored_ "$made/events" "$made/state" >got &&
 			test_cmp want-rollback got
 	}
 }
@@ -30,8 +31,12 @@ recovers() {
 	[ "$status" -eq 200 ] && right
 }
 
+create() { # [NTHCALL-OPTION...] N ACTION
+	crash_hxsnap "$@" create dev
+}
+
 killed() {
-	crash_reset && crash_hxsnap -m "$n" kill create dev || return 1
+	crash_reset && create -m "$n" kill || return 1
 	case $status in
 	137) recovers && status=137 ;;
 	200) right && [ -n "$new" ] && [ "$(cat out)" = "$new" ] ;;
@@ -40,17 +45,15 @@ killed() {
 }
 
 fails() {
-	# shellcheck disable=SC2086 # an option or none
-	crash_reset && crash_hxsnap $changes "$n" "$error" create dev &&
-		kept || return 1
+	crash_reset && create "$n" "$error" && kept || return 1
 	case $status in
 	0 | 200) [ -n "$new" ] && [ "$(cat out)" = "$new" ] && right ;;
 	1 | 3 | 5 | 6)
-		if grep -q "; no snapshot was made$" err; then
+		if grep -q "; no snapshot was made$" said; then
 			[ -z "$new" ]
 		else
-			grep -q "; snapshot .dev/$new. was made$" err
-		fi && grep -q "^hxsnap: .*'.*'" err && before=$new &&
+			grep -q "; snapshot .dev/$new. was made$" said
+		fi && grep -q "^hxsnap: .*'.*'" said && before=$new &&
 			hxsnap -q recover dev && right && [ "$new" = "$before" ]
 		;;
 	*) return 1 ;;
@@ -59,17 +62,17 @@ fails() {
 
 test_expect_success PTRACE 'killed: whole or absent' '
 	crash_scenario two &&
-	crash_sweep "create, killed" "$(crash_step 5)" killed
+	crash_sweep "create, killed" "$(crash_step 1)" killed
 '
 
-# try ERROR STEP [-m]
+# try ERROR STEP
 try() {
-	error=$1 changes=${3:-}
-	test_expect_success PTRACE "$1 from every ${3:+changing }call" '
-		cd "$here" && 		crash_sweep "create, '"$1"'" "$(crash_step '"$2"')" fails
+	error=$1
+	test_expect_success PTRACE "$1 from every call" '
+		cd "$here" && crash_mark create &&
+		crash_sweep "create, '"$1"'" "$(crash_step '"$2"')" fails
 	'
 }
-
 
 for error in ENOMEM EINTR EIO ENOSPC; do
 	try $error 29

@@ -1,12 +1,13 @@
 /*
- * nthcall [-f WORD] [-m] [-s K] [-x COMMAND] N kill|ERRNO PROGRAM [ARGUMENT]...
+ * nthcall [-f WORD] [-lm] [-s K] [-x COMMAND] N kill|ERRNO PROGRAM [ARGUMENT]...
  *	Run PROGRAM and, at the N-th system call on files that it or any of its
  *	threads and children makes, kill it or let the call fail with ERRNO
- *	without being made. Counting begins when a path with WORD in it is
- *	opened; -m counts only calls that change something. -s lets the K-th
- *	call that makes something durable (fsync, fdatasync, syncfs) succeed
- *	without being made. -x runs COMMAND, with sh, just before the kill,
- *	while the whole program stands still.
+ *	without being made; 0 is none of them. Counting begins when a path with
+ *	WORD in it is opened; -m counts only calls that change something; -l
+ *	tells of every call that counts. -s lets the K-th call that makes
+ *	something durable (fsync, fdatasync, syncfs) succeed without being
+ *	made. -x runs COMMAND, with sh, just before the kill, while the whole
+ *	program stands still.
  *
  * The exit status is the program's (128 + signal), 200 if the N-th call never
  * came, 2 if tracing failed or COMMAND did. Standard error tells which calls
@@ -77,7 +78,7 @@ static struct thread {
 } threads[THREADS_MAX];
 
 static const char *word;
-static bool only_changes;
+static bool only_changes, tell_all;
 static long wanted, seen;
 static long left_out, syncs; /* the sync call not made; seen so far */
 static const char *command;
@@ -174,17 +175,31 @@ static void set_result(pid_t tid, int result)
 		die("nthcall: registers");
 }
 
-/* "WHAT: fsync '/the/file'" to standard error. */
-static void tell(const struct thread *t, const char *what, const struct call *c,
-		 uint64_t fd)
+/* Which file @fd is to @t. */
+static void find_file(const struct thread *t, uint64_t fd, char file[PATH_MAX])
 {
-	char link[64], file[PATH_MAX];
+	char link[64];
 	ssize_t n;
 
 	(void)snprintf(link, sizeof(link), "/proc/%ld/fd/%d", (long)t->tid,
 		       (int)fd);
-	n = readlink(link, file, sizeof(file) - 1);
+	n = readlink(link, file, PATH_MAX - 1);
 	file[n > 0 ? n : 0] = '\0';
+}
+
+/* "WHAT: fsync '/the/file'" to standard error; both directories of a rename. */
+static void tell(const struct thread *t, const char *what, const struct call *c,
+		 const uint64_t *args)
+{
+	char file[PATH_MAX], to[PATH_MAX];
+
+	find_file(t, args[0], file);
+	if (c->nr == SYS_renameat || c->nr == SYS_renameat2) {
+		find_file(t, args[2], to);
+		fprintf(stderr, "nthcall: %s: %s '%s' '%s'\n", what, c->name,
+			file, to);
+		return;
+	}
 	fprintf(stderr, "nthcall: %s: %s '%s'\n", what, c->name, file);
 }
 
@@ -234,9 +249,11 @@ static void begins(struct thread *t, pid_t child)
 	    !(c->path == 2 && c->nr == SYS_openat &&
 	      (info.entry.args[2] & O_CREAT)))
 		return;
-	if (++seen == wanted) {
-		(void)snprintf(number, sizeof(number), "%ld", seen);
-		tell(t, number, c, info.entry.args[0]);
+	seen++;
+	(void)snprintf(number, sizeof(number), "%ld", seen);
+	if (tell_all || seen == wanted)
+		tell(t, number, c, info.entry.args);
+	if (seen == wanted) {
 		if (!errnum)
 			end_it(child);
 		else
@@ -244,7 +261,7 @@ static void begins(struct thread *t, pid_t child)
 	} else if (is_sync(c) && ++syncs == left_out) {
 		(void)snprintf(number, sizeof(number), "left out %ld at %ld",
 			       syncs, seen);
-		tell(t, number, c, info.entry.args[0]);
+		tell(t, number, c, info.entry.args);
 		replace_call(t, 0);
 	}
 }
@@ -327,9 +344,11 @@ int main(int argc, char **argv)
 	int opt, status, result;
 	pid_t child;
 
-	while ((opt = getopt(argc, argv, "+f:ms:x:")) != -1) {
+	while ((opt = getopt(argc, argv, "+f:lms:x:")) != -1) {
 		if (opt == 'f')
 			word = optarg;
+		else if (opt == 'l')
+			tell_all = true;
 		else if (opt == 'm')
 			only_changes = true;
 		else if (opt == 's')
