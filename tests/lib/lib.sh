@@ -23,6 +23,16 @@
 # and processes that a body left behind, and a daemon left behind is a
 # failure. Never sleep: poll with a limit.
 
+# A mount ends when the last mount namespace lets go of it. Tests make
+# namespaces of their own, which are copies: if those held another test's
+# mounts, its daemon would outlive its umount. So no test sees another's,
+# however it was started.
+if [ -z "${HXS_TEST_APART:-}" ] && [ "$(id -u)" -eq 0 ] &&
+	unshare -m true 2>/dev/null; then
+	export HXS_TEST_APART=1
+	exec unshare -m --propagation private sh "$0" "$@"
+fi
+
 # ---------------------------------------------------------------------------
 # Where things are.
 
