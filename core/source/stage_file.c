@@ -77,25 +77,14 @@ static int fail_write(struct hxs_stage_file *f, int r, struct hxs_err *err)
 			     hxs_stage_show(f->run, f->node.number, &shown));
 }
 
-/* Hashing a foreign file may take hours. */
-static bool is_over(void *ctx)
-{
-	struct hxs_stage_file *f = ctx;
-
-	return !hxs_capture_goes_on(&f->run->cap);
-}
-
 int hxs_stage_file_open(struct hxs_stage_file *f, int dir, const char *name,
 			struct hxs_fault *fault, struct hxs_err *err)
 {
-	const struct hxs_stop over = { is_over, f };
 	int r;
 
 	f->fd = -1;
-	r = hxs_content_open_until(f->run->s->snap, f->node.number, &over,
-				   &f->content, fault, err);
-	if (r == -ECANCELED)
-		return hxs_err_set(err, ECANCELED, "cancelled");
+	r = hxs_content_open_unproven(f->run->s->snap, f->node.number,
+				      &f->content, fault, err);
 	if (r < 0)
 		return as_damage(r, fault, err);
 	r = create(f, dir, name, err);
@@ -190,6 +179,18 @@ static void fetch(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 				  end - off < len ? end - off : len);
 }
 
+/*
+ * After so much that was written: see that making it durable finds less to
+ * do, and that what comes next is fetched.
+ */
+static void flush(struct hxs_stage_file *f, uint64_t from, uint64_t off,
+		  uint64_t end)
+{
+	(void)sync_file_range(f->fd, (off_t)from, (off_t)(off - from),
+			      SYNC_FILE_RANGE_WRITE);
+	fetch(f, off, end, false);
+}
+
 static int copy_data(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 		     struct hxs_scratch *scratch, struct hxs_fault *fault,
 		     struct hxs_err *err)
@@ -216,12 +217,8 @@ static int copy_data(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 			return fail_write(f, r, err);
 		off += (uint64_t)n;
 		if (off - flushed >= FLUSH) {
-			/* Only so that making it durable finds less to do. */
-			(void)sync_file_range(f->fd, (off_t)flushed,
-					      (off_t)(off - flushed),
-					      SYNC_FILE_RANGE_WRITE);
+			flush(f, flushed, off, end);
 			flushed = off;
-			fetch(f, off, end, false);
 		}
 		if (off < end && !hxs_capture_goes_on(&f->run->cap))
 			return hxs_err_set(err, ECANCELED, "cancelled");
@@ -248,10 +245,64 @@ static int prove_clone(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 	return r;
 }
 
+/* ---- foreign snapshots ------------------------------------------------- */
+
+/* Hashing a foreign file may take hours. */
+static bool is_over(void *ctx)
+{
+	struct hxs_stage_file *f = ctx;
+
+	return !hxs_capture_goes_on(&f->run->cap);
+}
+
+/* One piece of it: written before all of it is known to be right. */
+static int take_piece(const void *data, size_t len, uint64_t off, void *ctx,
+		      struct hxs_err *err)
+{
+	struct hxs_stage_file *f = ctx;
+	int r = f->cloned ? 0 : write_piece(f, data, len, off);
+
+	if (r < 0)
+		return fail_write(f, r, err);
+	off += len;
+	if (off - f->told >= FLUSH) {
+		if (f->cloned)
+			fetch(f, off, f->node.size, false);
+		else
+			flush(f, f->told, off, f->node.size);
+		hxs_capture_done(&f->run->cap, 0, off - f->told, false);
+		f->told = off;
+	}
+	return 0;
+}
+
+/* Hash it while it is copied, or the clone. 0 if that was done before. */
+static int pour(struct hxs_stage_file *f, struct hxs_fault *fault,
+		struct hxs_err *err)
+{
+	const struct hxs_stop over = { is_over, f };
+	const struct hxs_pour take = { take_piece, f };
+	int r;
+
+	fetch(f, 0, f->node.size, true);
+	r = hxs_content_pour(f->content, &over, &take, fault, err);
+	if (r == -ECANCELED)
+		return hxs_err_set(err, ECANCELED, "cancelled");
+	return as_damage(r, fault, err);
+}
+
+/* ---- either ------------------------------------------------------------ */
+
 int hxs_stage_file_fill(struct hxs_stage_file *f, uint64_t off, uint64_t end,
 			struct hxs_scratch *scratch, struct hxs_fault *fault,
 			struct hxs_err *err)
 {
+	int r = 0;
+
+	if (!hxs_content_is_proven(f->content))
+		r = pour(f, fault, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	return f->cloned ? prove_clone(f, off, end, scratch, fault, err)
 			 : copy_data(f, off, end, scratch, fault, err);
 }
@@ -298,7 +349,7 @@ int hxs_stage_file(struct hxs_stage_run *run, const struct hxs_node *node,
 		r = hxs_stage_file_finish(&f, err);
 	hxs_stage_file_release(&f);
 	if (r == 0)
-		hxs_capture_done(&run->cap, 1, node->size, false);
+		hxs_capture_done(&run->cap, 1, node->size - f.told, false);
 	return r;
 }
 

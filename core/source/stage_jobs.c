@@ -46,6 +46,12 @@ static void fail(struct hxs_stage_run *run, int r,
 
 /* ---- ranges ------------------------------------------------------------ */
 
+/* A foreign file is hashed in one go, by one thread. */
+static uint64_t range_of(const struct hxs_stage_run *run)
+{
+	return hxs_snapshot_is_foreign(run->s->snap) ? INT64_MAX : RANGE;
+}
+
 /* Open it, unless that was done. The lock is held. */
 static int open_large(struct large *l, struct hxs_fault *fault,
 		      struct hxs_err *err)
@@ -90,12 +96,12 @@ static void run_range(void *arg)
 	struct hxs_scratch scratch = { 0 };
 	struct hxs_err err = HXS_ERR_INIT;
 	struct hxs_fault fault = { 0 };
-	uint64_t size = l->file.node.size, end;
+	uint64_t size = l->file.node.size, end, range = range_of(l->run);
 	int r;
 
 	if (!hxs_capture_goes_on(&l->run->cap))
 		return;
-	end = size - job->off < RANGE ? size : job->off + RANGE;
+	end = size - job->off < range ? size : job->off + range;
 	(void)pthread_mutex_lock(&l->lock);
 	r = open_large(l, &fault, &err);
 	if (r < 0) /* before another thread takes it for open */
@@ -107,7 +113,8 @@ static void run_range(void *arg)
 				&err);
 	hxs_scratch_release(&scratch);
 	if (r == 0) {
-		hxs_capture_done(&l->run->cap, 0, end - job->off, false);
+		hxs_capture_done(&l->run->cap, 0, end - job->off - l->file.told,
+				 false);
 		r = end_range(l, &err);
 	}
 	fail(l->run, r, &fault, &err);
@@ -190,6 +197,7 @@ static int add_large(struct plan *p, const struct hxs_node *node)
 {
 	size_t cap = p->large_cap ? p->large_cap * 2 : 16;
 	struct job job = { .run = p->run };
+	uint64_t range = range_of(p->run);
 	struct large **grown, *l;
 	int r = 0;
 
@@ -211,7 +219,7 @@ static int add_large(struct plan *p, const struct hxs_node *node)
 	l->file.node = *node;
 	l->file.fd = -1;
 	job.large = l;
-	for (; r == 0 && job.off < node->size; job.off += RANGE) {
+	for (; r == 0 && job.off < node->size; job.off += range) {
 		l->left++;
 		r = add_job(p, &job);
 	}

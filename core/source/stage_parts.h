@@ -79,6 +79,7 @@ struct hxs_stage_file {
 	struct hxs_content *content;
 	int fd;
 	bool cloned, holes;
+	uint64_t told; /* bytes already counted as done */
 };
 
 /* Open its content, create it as @name in @dir, clone it if that can be. */
@@ -88,7 +89,8 @@ int hxs_stage_file_open(struct hxs_stage_file *f, int dir, const char *name,
 
 /*
  * Write bytes [@off, @end), or if it is a clone check them; both are at the
- * boundary of a block or the end. Several threads may do so at once.
+ * boundary of a block or the end. Several threads may do so at once, but not
+ * with a foreign snapshot's file, of which it must be all.
  */
 HXS_MUST_CHECK
 int hxs_stage_file_fill(struct hxs_stage_file *f, uint64_t off, uint64_t end,

@@ -109,10 +109,9 @@ static int fail_open(struct hxs_snapshot *snap, uint32_t entry, int e,
 }
 
 static int open_file(struct hxs_content *c, const struct hxs_stop *stop,
-		     struct hxs_fault *fault, struct hxs_err *err)
+		     bool later, struct hxs_fault *fault, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-	const struct hxs_chain *chain;
 	struct hxs_node node;
 	struct stat st;
 	char reason[128];
@@ -142,13 +141,11 @@ static int open_file(struct hxs_content *c, const struct hxs_stop *stop,
 	}
 	c->holes = (uint64_t)st.st_blocks * 512 < node.size;
 	hxs_index_chain_view(c->snap->idx, c->entry, &c->chain);
-	if (!c->snap->foreign)
+	c->unproven = c->snap->foreign;
+	if (!c->unproven || later)
 		return 0;
-	r = hxs_content_prove_foreign(c->snap, c->entry, c->fd, &st, stop,
-				      &chain, fault, err);
-	if (r == 0)
-		hxs_chain_view(chain, &c->chain);
-	return r;
+	r = hxs_content_pour(c, stop, NULL, fault, err);
+	return r < 0 ? r : 0;
 }
 
 /* The index and the manifest are served from the bytes that were proven. */
@@ -183,17 +180,10 @@ static int open_part(struct hxs_content *c, struct hxs_err *err)
 	return 0;
 }
 
-int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
-		     struct hxs_content **out, struct hxs_fault *fault,
-		     struct hxs_err *err)
-{
-	return hxs_content_open_until(snap, entry, NULL, out, fault, err);
-}
-
-int hxs_content_open_until(struct hxs_snapshot *snap, uint32_t entry,
-			   const struct hxs_stop *stop,
-			   struct hxs_content **out, struct hxs_fault *fault,
-			   struct hxs_err *err)
+static int open_any(struct hxs_snapshot *snap, uint32_t entry,
+		    const struct hxs_stop *stop, bool later,
+		    struct hxs_content **out, struct hxs_fault *fault,
+		    struct hxs_err *err)
 {
 	HXS_AUTO(content) struct hxs_content *c = calloc(1, sizeof(*c));
 	int r;
@@ -210,11 +200,38 @@ int hxs_content_open_until(struct hxs_snapshot *snap, uint32_t entry,
 	else if (entry >= hxs_index_count(snap->idx))
 		r = hxs_err_errno(err, ENOENT, "cannot open a file");
 	else
-		r = open_file(c, stop, fault, err);
+		r = open_file(c, stop, later, fault, err);
 	if (r < 0)
 		return r;
 	*out = HXS_STEAL(c);
 	return 0;
+}
+
+int hxs_content_open(struct hxs_snapshot *snap, uint32_t entry,
+		     struct hxs_content **out, struct hxs_fault *fault,
+		     struct hxs_err *err)
+{
+	return open_any(snap, entry, NULL, false, out, fault, err);
+}
+
+int hxs_content_open_until(struct hxs_snapshot *snap, uint32_t entry,
+			   const struct hxs_stop *stop,
+			   struct hxs_content **out, struct hxs_fault *fault,
+			   struct hxs_err *err)
+{
+	return open_any(snap, entry, stop, false, out, fault, err);
+}
+
+int hxs_content_open_unproven(struct hxs_snapshot *snap, uint32_t entry,
+			      struct hxs_content **out, struct hxs_fault *fault,
+			      struct hxs_err *err)
+{
+	return open_any(snap, entry, NULL, true, out, fault, err);
+}
+
+bool hxs_content_is_proven(const struct hxs_content *c)
+{
+	return !c->unproven;
 }
 
 void hxs_content_prefetch(struct hxs_snapshot *snap, uint32_t entry)

@@ -78,6 +78,17 @@ int hxs_content_open_until(struct hxs_snapshot *snap, uint32_t entry,
 			   const struct hxs_stop *stop,
 			   struct hxs_content **out, struct hxs_fault *fault,
 			   struct hxs_err *err);
+
+/*
+ * The same for a copy of all of it, which need not read it twice: a foreign
+ * file is not hashed yet. Unless hxs_content_is_proven(), clone and pour it,
+ * and do nothing else with it until that has ended well.
+ */
+HXS_MUST_CHECK
+int hxs_content_open_unproven(struct hxs_snapshot *snap, uint32_t entry,
+			      struct hxs_content **out, struct hxs_fault *fault,
+			      struct hxs_err *err);
+bool hxs_content_is_proven(const struct hxs_content *c);
 void hxs_content_close(struct hxs_content *c); /* takes NULL */
 HXS_AUTO_DEFINE(content, struct hxs_content *, hxs_content_close)
 
@@ -117,6 +128,25 @@ HXS_MUST_CHECK
 int hxs_content_prove(struct hxs_content *c, uint64_t first, uint64_t count,
 		      struct hxs_scratch *scratch, struct hxs_fault *fault,
 		      struct hxs_err *err);
+
+/*
+ * Read all of an unproven file in order and once, hand over each piece, and
+ * tell in the end whether they were right: until then none can be believed.
+ * 1; or 0 when another has proven it meanwhile and nothing was handed over.
+ * Either way it is a proven one from then on.
+ *
+ * What @fn fails with ends it, with the message that @fn wrote. -ECANCELED,
+ * -HXS_ECORRUPT with *@fault, -errno as for opening.
+ */
+struct hxs_pour {
+	int (*fn)(const void *data, size_t len, uint64_t off, void *ctx,
+		  struct hxs_err *err);
+	void *ctx;
+};
+HXS_MUST_CHECK
+int hxs_content_pour(struct hxs_content *c, const struct hxs_stop *stop,
+		     const struct hxs_pour *pour, struct hxs_fault *fault,
+		     struct hxs_err *err);
 
 /*
  * Make @to, an empty file open for reading and writing, a clone of the stored

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "store/snapshot_parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,10 +23,35 @@ static bool is_wanted(const struct hxs_stop *stop)
 	return stop && stop->wanted(stop->ctx);
 }
 
-/* Hash all of @fd; the size is known and must not change meanwhile. */
-static int hash_file(int fd, uint64_t size, const struct hxs_stop *stop,
-		     struct hxs_chain *chain)
+/* Hashing one file. */
+struct hashing {
+	int fd;
+	uint64_t size;
+	const struct hxs_stop *stop;
+	const struct hxs_pour *pour;
+	bool stuck; /* the one it is handed to has failed, and said so */
+};
+
+/* Hand over what was read at @off, but nothing past the known end. */
+static int hand_over(struct hashing *h, const void *data, size_t len,
+		     uint64_t off, struct hxs_err *err)
 {
+	int r;
+
+	if (!h->pour || off >= h->size)
+		return 0;
+	if (len > h->size - off)
+		len = (size_t)(h->size - off);
+	r = len ? h->pour->fn(data, len, off, h->pour->ctx, err) : 0;
+	h->stuck = r < 0;
+	return r;
+}
+
+/* Hash all of it; the size is known and must not change meanwhile. */
+static int hash_file(struct hashing *h, struct hxs_chain *chain,
+		     struct hxs_err *err)
+{
+	uint64_t size = h->size;
 	HXS_AUTO(chain_maker) struct hxs_chain_maker *maker = NULL;
 	size_t want = size < READ_SIZE ? (size_t)size + 1 : READ_SIZE;
 	HXS_AUTO_FREE void *buf = malloc(want);
@@ -38,14 +64,17 @@ static int hash_file(int fd, uint64_t size, const struct hxs_stop *stop,
 	r = hxs_chain_maker_new(&maker);
 	if (r < 0)
 		return r;
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only advice */
+	(void)posix_fadvise(h->fd, 0, 0,
+			    POSIX_FADV_SEQUENTIAL); /* only advice */
 	do {
-		if (is_wanted(stop))
+		if (is_wanted(h->stop))
 			return -ECANCELED;
-		n = hxs_io_pread_full(fd, buf, want, off);
+		n = hxs_io_pread_full(h->fd, buf, want, off);
 		if (n < 0)
 			return (int)n;
 		r = hxs_chain_maker_data(maker, buf, (size_t)n);
+		if (r == 0)
+			r = hand_over(h, buf, (size_t)n, off, err);
 		if (r < 0)
 			return r;
 		off += (uint64_t)n;
@@ -178,9 +207,11 @@ static int fail_wrong(struct hxs_snapshot *snap, uint32_t entry,
 int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			      const struct stat *st,
 			      const struct hxs_stop *stop,
+			      const struct hxs_pour *pour,
 			      const struct hxs_chain **chain,
 			      struct hxs_fault *fault, struct hxs_err *err)
 {
+	struct hashing h = { .fd = fd, .stop = stop, .pour = pour };
 	struct hxs_chain made = { 0 };
 	struct hxs_foreign_file *f;
 	struct hxs_digest found;
@@ -200,11 +231,14 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot check '%s'", node.name);
 	if (mine) {
-		r = hash_file(fd, node.size, stop, &made);
+		h.size = node.size;
+		r = hash_file(&h, &made, err);
 		found = made.digest;
 		right = settle(snap, f, st, r, node.digest, &made);
 		hxs_chain_release(&made);
 	}
+	if (h.stuck)
+		return r;
 	if (r < 0) {
 		fault->kind = r == -EIO ? HXS_FAULT_READ : HXS_FAULT_NONE;
 		fault->entry = entry;
@@ -216,5 +250,26 @@ int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 		return fail_wrong(snap, entry, node.digest, &found, node.size,
 				  fault, err);
 	*chain = &f->chain;
-	return 0;
+	return mine;
+}
+
+int hxs_content_pour(struct hxs_content *c, const struct hxs_stop *stop,
+		     const struct hxs_pour *pour, struct hxs_fault *fault,
+		     struct hxs_err *err)
+{
+	const struct hxs_chain *chain;
+	struct stat st;
+	int r;
+
+	memset(fault, 0, sizeof(*fault));
+	assert(c->unproven);
+	if (fstat(c->fd, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at a file");
+	r = hxs_content_prove_foreign(c->snap, c->entry, c->fd, &st, stop, pour,
+				      &chain, fault, err);
+	if (r < 0)
+		return r;
+	hxs_chain_view(chain, &c->chain);
+	c->unproven = false;
+	return r;
 }

@@ -55,13 +55,16 @@ int hxs_snapshot_build_foreign(struct hxs_snapshot *snap, struct hxs_err *err);
 /*
  * Make sure that foreign file @entry, open as @fd with attributes @st, was
  * hashed whole and is right; point *@chain at what checks its blocks, valid
- * as long as the snapshot. -ECANCELED if @stop (may be NULL) wants it,
- * -HXS_ECORRUPT with *@fault, -ENOMEM, -errno.
+ * as long as the snapshot. 1 if it was hashed now, with each piece handed to
+ * @pour (may be NULL), 0 if that had been done. -ECANCELED if @stop (may be
+ * NULL) wants it, -HXS_ECORRUPT with *@fault, -ENOMEM, -errno; what @pour
+ * failed with.
  */
 HXS_MUST_CHECK
 int hxs_content_prove_foreign(struct hxs_snapshot *snap, uint32_t entry, int fd,
 			      const struct stat *st,
 			      const struct hxs_stop *stop,
+			      const struct hxs_pour *pour,
 			      const struct hxs_chain **chain,
 			      struct hxs_fault *fault, struct hxs_err *err);
 
@@ -72,6 +75,7 @@ struct hxs_content {
 	uint64_t size;
 	int fd;
 	bool holes; /* the file system may have left some out */
+	bool unproven; /* a foreign file that was not hashed yet */
 	struct hxs_chain_view chain;
 	atomic_uint_fast64_t last; /* where the read before this one began */
 	const char *mem; /* of the two files without entry, instead of fd */

@@ -328,12 +328,25 @@ static void list_file(int dir, const char *path, struct hxs_buf *out)
 	(void)hxs_buf_printf(out, "%s  %s\n", hex, path);
 }
 
+/* How many bytes this process has read. */
+static unsigned long long bytes_read(void)
+{
+	unsigned long long n = 0;
+	FILE *f = fopen("/proc/self/io", "re");
+
+	if (!f || fscanf(f, "rchar: %llu", &n) != 1)
+		scratch_die("/proc/self/io");
+	(void)fclose(f);
+	return n;
+}
+
 static void test_foreign(void)
 {
 	struct hxs_snapshot *before = snap;
 	HXS_AUTO_BUF struct hxs_buf text = HXS_BUF_INIT;
 	HXS_AUTO_CLOSE int dir = -1;
 	struct hxs_err err = HXS_ERR_INIT;
+	unsigned long long before_it;
 	struct hxs_stage s;
 
 	if (hxs_io_mkdirs(here.fd, "s/backups/dev/" FOREIGN "/e/d", 0755) < 0)
@@ -355,9 +368,16 @@ static void test_foreign(void)
 		scratch_die(FOREIGN);
 	snap = stage_open("dev", FOREIGN);
 	s = new_stage();
+	before_it = bytes_read();
 	is_int(stage(&s, "e", "out", &err), 0, "a foreign snapshot: %s",
 	       err.message);
+	ok(bytes_read() - before_it < LARGE + LARGE / 8, "read only once");
+	is_int(s.bytes, LARGE + 6, "all of it counted, once");
 	ok(stage_is_equal(snap, "out"), "is equal");
+	/* what checks its blocks is known now */
+	s = new_stage();
+	is_int(stage(&s, "e", "out", &err), 0, "once more: %s", err.message);
+	ok(stage_is_equal(snap, "out"), "is equal again");
 	ok(blocks_of("out/large") < 2000, "with its holes");
 	hxs_snapshot_unref(snap);
 	snap = stage_open("dev", FOREIGN);
