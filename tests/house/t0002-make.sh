@@ -37,8 +37,8 @@ test_expect_success 'uninstall leaves no file of it' '
 
 test_expect_success 'help lists what one can ask for' '
 	make_here help >help &&
-	for t in all check lint format install uninstall clean bench demo help \
-		backup restore; do
+	for t in all check crash lint fuzz format install uninstall clean bench \
+		demo help backup restore; do
 		test_grep "^make $t " help || return 1
 	done
 '
