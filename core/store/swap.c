@@ -439,16 +439,25 @@ int hxs_swap_back(const struct hxs_target *t, struct hxs_err *err)
 	return run(t, false, NULL, err);
 }
 
-int hxs_swap_sync(const struct hxs_target *t, struct hxs_err *err)
+static int cannot_sync(const struct hxs_target *t, int r, struct hxs_err *err)
+{
+	return hxs_err_errno(err, -r, "cannot make '%s' durable", t->place);
+}
+
+/* All but the place itself, which other targets may be in as well. */
+static int sync_below(const struct hxs_target *t, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int place = -1, stage = -1;
 	const char *last = "";
 	size_t i;
-	int r;
+	int r = 0;
 
-	r = open_both(t, &place, &stage, err);
-	if (r < 0)
-		return r;
+	place = hxs_swap_open_place(t, err);
+	if (place < 0)
+		return place;
+	stage = open_stage(t, place, err);
+	if (stage < 0)
+		return stage;
 	for (i = 0; r == 0 && i < t->move_count; i++) {
 		const char *dir = t->moves[i].dir;
 
@@ -458,12 +467,42 @@ int hxs_swap_sync(const struct hxs_target *t, struct hxs_err *err)
 	}
 	if (r == 0 && fsync(stage) < 0)
 		r = -errno;
-	if (r == 0 && fsync(place) < 0)
-		r = -errno;
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot make '%s' durable",
-				     t->place);
+	return r < 0 ? cannot_sync(t, r, err) : 0;
+}
+
+int hxs_swap_sync_places(const struct hxs_target *targets, size_t count,
+			 struct hxs_err *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < count; i++) {
+		HXS_AUTO_CLOSE int place = -1;
+
+		for (k = 0; k < i; k++)
+			if (hxs_ident_equal(&targets[k].place_id,
+					    &targets[i].place_id) &&
+			    strcmp(targets[k].place, targets[i].place) == 0)
+				break;
+		if (k < i)
+			continue;
+		place = hxs_swap_open_place(&targets[i], err);
+		if (place < 0)
+			return place;
+		if (fsync(place) < 0)
+			return cannot_sync(&targets[i], -errno, err);
+	}
 	return 0;
+}
+
+int hxs_swap_sync(const struct hxs_target *targets, size_t count,
+		  struct hxs_err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < count; i++)
+		r = sync_below(&targets[i], err);
+	return r < 0 ? r : hxs_swap_sync_places(targets, count, err);
 }
 
 /* ---- after it ---------------------------------------------------------- */
@@ -501,8 +540,6 @@ static int move_adopted(const struct hxs_target *t, int area_fd,
 	if (r < 0)
 		return r;
 	r = r == 0 ? -ENOENT : move_to(stage, name, area_fd, t->source);
-	if (r == 0 && fsync(stage) < 0)
-		r = -errno;
 	if (r < 0)
 		return hxs_err_errno(err, -r,
 				     "cannot move what source '%s' was into "
@@ -525,8 +562,6 @@ int hxs_swap_adopt(const struct hxs_target *t, int area_fd, struct hxs_err *err)
 	}
 	if (r == 0)
 		r = keep_time_of(area_fd, t->source, &m->old, m->old_time);
-	if (r == 0 && fsync(area_fd) < 0)
-		r = -errno;
 	if (r < 0)
 		return hxs_err_errno(err, -r,
 				     "cannot make what source '%s' was part of "
@@ -551,8 +586,6 @@ int hxs_swap_clean(const struct hxs_target *t, bool ahead, struct hxs_err *err)
 		r = hxs_swap_keep_time(place, !t->contents ? before.st_mtim
 					      : ahead	   ? t->new_time
 							   : t->old_time);
-	if (r == 0 && fsync(place) < 0)
-		r = -errno;
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot remove '%s/%s'", t->place,
 				     t->stage);

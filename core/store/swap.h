@@ -35,13 +35,23 @@ int hxs_swap_forward(const struct hxs_target *t, double *absent,
 HXS_MUST_CHECK
 int hxs_swap_back(const struct hxs_target *t, struct hxs_err *err);
 
-/* Make either durable: every directory that has a name in it. */
+/*
+ * Make either durable, for all @count targets: every directory that has a
+ * name in it, once.
+ */
 HXS_MUST_CHECK
-int hxs_swap_sync(const struct hxs_target *t, struct hxs_err *err);
+int hxs_swap_sync(const struct hxs_target *targets, size_t count,
+		  struct hxs_err *err);
+
+/* The same for their places alone: what hxs_swap_clean() changes. */
+HXS_MUST_CHECK
+int hxs_swap_sync_places(const struct hxs_target *targets, size_t count,
+			 struct hxs_err *err);
 
 /*
  * Move what move 0 of adopted target @t displaced into directory @area_fd, as
- * its source. Moved already is success.
+ * its source. Moved already is success. Not durable before the file system
+ * that both are on is synced as a whole, which hxs_staging_publish() does.
  */
 HXS_MUST_CHECK
 int hxs_swap_adopt(const struct hxs_target *t, int area_fd,
@@ -56,8 +66,8 @@ int hxs_swap_displaced(const struct hxs_target *t, size_t move, int stage_fd,
 		       char name[32], struct hxs_err *err);
 
 /*
- * Remove the stage directory and all in it, which is durable then. Absent is
- * success. @ahead: after it was swapped, not after it was put back.
+ * Remove the stage directory and all in it. Absent is success. @ahead: after
+ * it was swapped, not after it was put back.
  */
 HXS_MUST_CHECK
 int hxs_swap_clean(const struct hxs_target *t, bool ahead, struct hxs_err *err);

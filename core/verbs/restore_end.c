@@ -10,6 +10,7 @@
 #include "verbs/restore_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
@@ -23,8 +24,8 @@ int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
 	if (j->state == HXS_JOURNAL_INTENT) {
 		for (i = j->target_count; r == 0 && i-- > 0;)
 			r = hxs_swap_back(&j->targets[i], err);
-		for (i = 0; r == 0 && i < j->target_count; i++)
-			r = hxs_swap_sync(&j->targets[i], err);
+		if (r == 0)
+			r = hxs_swap_sync(j->targets, j->target_count, err);
 		/* From here on what is staged may go. */
 		j->state = HXS_JOURNAL_STAGING;
 		if (r == 0)
@@ -32,8 +33,22 @@ int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
 	}
 	for (i = 0; r == 0 && i < j->target_count; i++)
 		r = hxs_swap_clean(&j->targets[i], false, err);
+	if (r == 0)
+		r = hxs_swap_sync_places(j->targets, j->target_count, err);
 	/* The rollback point's directory is swept like any unfinished one. */
 	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
+}
+
+static int sync_area(struct hxs_store *s, const char *env, struct hxs_err *err)
+{
+	char path[HXS_REF_TEXT];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/%s",
+		       hxs_store_area(HXS_ROLLBACK), env);
+	r = hxs_io_sync_dir(hxs_store_fd(s), path);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot make '%s' durable", path)
+		     : 0;
 }
 
 /* Complete and publish the rollback point that adopts what was displaced. */
@@ -49,8 +64,8 @@ static int finish_rollback(struct hxs_store *s, const struct hxs_journal *j,
 		return 0;
 	r = hxs_store_open_dir(s, HXS_ROLLBACK, j->env, j->rollback_id, &fd,
 			       NULL);
-	if (r == 0)
-		return 0; /* published already */
+	if (r == 0) /* published already, but perhaps not durably */
+		return sync_area(s, j->env, err);
 	r = hxs_staging_reopen(s, HXS_ROLLBACK, j->env, j->rollback_id,
 			       j->rollback_staging, &st, err);
 	if (r < 0)
@@ -74,5 +89,7 @@ int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
 	r = finish_rollback(s, j, err);
 	for (i = 0; r == 0 && i < j->target_count; i++)
 		r = hxs_swap_clean(&j->targets[i], true, err);
+	if (r == 0)
+		r = hxs_swap_sync_places(j->targets, j->target_count, err);
 	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
 }

@@ -275,6 +275,35 @@ static int lock_place(const struct hxs_restore *rs, size_t n,
 			   rs->targets[n].place);
 }
 
+/*
+ * Make what was staged durable: once for each file system, as that takes all
+ * of it. The descriptors are older than what was staged, so this tells, too,
+ * of what could not be written until now.
+ */
+static int sync_staged(const struct hxs_restore *rs, struct hxs_err *err)
+{
+	struct stat one, other;
+	size_t i, k;
+
+	for (i = 0; i < rs->target_count; i++) {
+		int fd = rs->targets[i].place_fd;
+
+		if (fstat(fd, &one) < 0)
+			return hxs_err_errno(err, errno, "cannot look at '%s'",
+					     rs->targets[i].place);
+		for (k = 0; k < i; k++)
+			if (fstat(rs->targets[k].place_fd, &other) == 0 &&
+			    other.st_dev == one.st_dev)
+				break;
+		if (k == i && syncfs(fd) < 0)
+			return hxs_err_errno(err, errno,
+					     "cannot make what was staged in "
+					     "'%s' durable",
+					     rs->targets[i].place);
+	}
+	return 0;
+}
+
 int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
 {
 	struct hxs_stage stage = {
@@ -303,13 +332,9 @@ int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
 
 		fd = make_stage(t, &rs->journal->targets[i], err);
 		r = fd < 0 ? fd : stage_items(rs, t, fd, &stage, err);
-		/* Tells, too, of what could not be written until now. */
-		if (r == 0 && syncfs(fd) < 0)
-			r = hxs_err_errno(err, errno,
-					  "cannot make what was staged in '%s' "
-					  "durable",
-					  t->place);
 	}
+	if (r == 0)
+		r = sync_staged(rs, err);
 	rs->files = stage.files;
 	rs->bytes = stage.bytes;
 	return r;

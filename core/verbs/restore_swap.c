@@ -168,8 +168,8 @@ static int forward(struct hxs_restore *rs, double *absent, struct hxs_err *err)
 
 	for (i = 0; r == 0 && i < j->target_count; i++)
 		r = hxs_swap_forward(&j->targets[i], absent, err);
-	for (i = 0; r == 0 && i < j->target_count; i++)
-		r = hxs_swap_sync(&j->targets[i], err);
+	if (r == 0)
+		r = hxs_swap_sync(j->targets, j->target_count, err);
 	if (r == 0)
 		r = check_unchanged(rs, true, err);
 	return r;
