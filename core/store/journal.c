@@ -473,6 +473,18 @@ int hxs_journal_read(const struct hxs_store *s, const char *env,
 	return r;
 }
 
+int hxs_journal_sync(struct hxs_store *s, struct hxs_err *err)
+{
+	int r = hxs_io_sync_dir(hxs_store_fd(s), DIRECTORY);
+
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot make the journal '%s/" DIRECTORY
+				     "' durable",
+				     hxs_store_path(s));
+	return 0;
+}
+
 int hxs_journal_drop(struct hxs_store *s, const char *env, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);

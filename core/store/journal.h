@@ -95,6 +95,10 @@ HXS_MUST_CHECK
 int hxs_journal_read(const struct hxs_store *s, const char *env,
 		     struct hxs_journal **out, struct hxs_err *err);
 
+/* Make what hxs_journal_read() tells durable, if its writer did not. */
+HXS_MUST_CHECK
+int hxs_journal_sync(struct hxs_store *s, struct hxs_err *err);
+
 /* Remove it, durably. Absent is success. */
 HXS_MUST_CHECK
 int hxs_journal_drop(struct hxs_store *s, const char *env, struct hxs_err *err);

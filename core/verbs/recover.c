@@ -14,6 +14,31 @@ bool hxs_recover_needed(const struct hxs_store *s)
 	return hxs_journal_envs(s, &envs, NULL) < 0 || envs.count > 0;
 }
 
+static int recover_one(struct hxs_store *s, struct hxs_journal *j,
+		       struct hxs_recover_report *out, struct hxs_err *err)
+{
+	int r;
+
+	/*
+	 * Whoever wrote the record may have been killed before it was durable.
+	 * What is done now must not meet the one before it after a power cut:
+	 * that may want back what is removed here.
+	 */
+	r = hxs_journal_sync(s, err);
+	if (r < 0)
+		return r;
+	if (j->state == HXS_JOURNAL_COMMITTED) {
+		r = hxs_restore_finish(s, j, err);
+		if (r == 0)
+			out->finished++;
+	} else {
+		r = hxs_restore_undo(s, j, err);
+		if (r == 0)
+			out->undone++;
+	}
+	return r;
+}
+
 int hxs_recover_locked(struct hxs_store *s, const char *env,
 		       struct hxs_recover_report *out, struct hxs_err *err)
 {
@@ -24,15 +49,8 @@ int hxs_recover_locked(struct hxs_store *s, const char *env,
 	r = hxs_journal_read(s, env, &j, err);
 	if (r < 0)
 		return r;
-	if (r > 0 && j->state == HXS_JOURNAL_COMMITTED) {
-		r = hxs_restore_finish(s, j, err);
-		if (r == 0)
-			out->finished++;
-	} else if (r > 0) {
-		r = hxs_restore_undo(s, j, err);
-		if (r == 0)
-			out->undone++;
-	}
+	if (r > 0)
+		r = recover_one(s, j, out, err);
 	if (r < 0)
 		return hxs_err_prefix(err, r,
 				      "a restore of '%s' did not end and "
