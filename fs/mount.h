@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 struct hxfs_ending;
+struct hxfs_loop;
 struct hxfs_watch;
 
 struct hxfs_mount {
@@ -19,7 +20,7 @@ struct hxfs_mount {
 	struct fuse_session *se;
 	bool no_opendir; /* directories are opened by the kernel alone */
 	pthread_key_t scratch; /* each thread's struct hxs_scratch */
-	pthread_t main_thread;
+	struct hxfs_loop *loop;
 	atomic_bool tuned; /* the first request has set the read-ahead */
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */
