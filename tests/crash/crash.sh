@@ -274,11 +274,11 @@ crash_restore() {
 # What must hold.
 
 # crash_is [-l]: the targets are wholly old or wholly new; $now says which.
-# With -l what is staged may lie beside them.
+# With -l what is staged may lie beside them, or in a mount point.
 crash_is() {
 	crash_list >got || return 1
 	if [ "${1:-}" = -l ]; then
-		sed -i '/^\.hxsnap-/d' got
+		sed -i -E '/^([^ ]*\/)?\.hxsnap-/d' got
 	fi
 	now=
 	cmp -s want-old got && now=old
