@@ -6,6 +6,8 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
+#include "base/digest_pair.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -116,19 +118,48 @@ int hxs_digest_from_hex(const char *hex, struct hxs_digest *out)
 	return 0;
 }
 
+static void begin(struct hxs_hasher *h, const struct hxs_block_check *check)
+{
+	if (check->before)
+		hxs_hasher_resume(h, check->before, check->offset);
+	else
+		hxs_hasher_init(h);
+}
+
 bool hxs_digest_block_matches(const struct hxs_block_check *check,
 			      const void *data, struct hxs_digest *found)
 {
 	struct hxs_hasher h;
 
-	if (check->before)
-		hxs_hasher_resume(&h, check->before, check->offset);
-	else
-		hxs_hasher_init(&h);
+	begin(&h, check);
 	hxs_hasher_update(&h, data, check->len);
 	if (check->last)
 		hxs_hasher_final(&h, found);
 	else
 		hxs_hasher_state(&h, found);
 	return hxs_digest_equal(found, check->after);
+}
+
+void hxs_digest_blocks_match(const struct hxs_block_check check[2],
+			     const void *const data[2],
+			     struct hxs_digest found[2], bool matches[2])
+{
+	struct hxs_hasher h[2];
+	unsigned i;
+
+	if (check[0].last || check[1].last || !hxs_digest_can_pair()) {
+		for (i = 0; i < 2; i++)
+			matches[i] =
+				hxs_digest_block_matches(&check[i], data[i],
+							 &found[i]);
+		return;
+	}
+	begin(&h[0], &check[0]);
+	begin(&h[1], &check[1]);
+	hxs_digest_pair(h[0].ctx.h, h[1].ctx.h, data[0], data[1],
+			HXS_BLOCK_SIZE / SHA256_CBLOCK);
+	for (i = 0; i < 2; i++) {
+		hxs_hasher_state(&h[i], &found[i]);
+		matches[i] = hxs_digest_equal(&found[i], check[i].after);
+	}
 }

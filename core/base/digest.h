@@ -72,4 +72,12 @@ struct hxs_block_check {
 bool hxs_digest_block_matches(const struct hxs_block_check *check,
 			      const void *data, struct hxs_digest *found);
 
+/*
+ * The same for two blocks, which often takes less than twice the time: each
+ * @check with its @data, the results in @found and @matches.
+ */
+void hxs_digest_blocks_match(const struct hxs_block_check check[2],
+			     const void *const data[2],
+			     struct hxs_digest found[2], bool matches[2]);
+
 #endif

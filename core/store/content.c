@@ -310,23 +310,50 @@ static ssize_t read_run(struct hxs_content *c, uint64_t block, uint64_t count,
 	return (ssize_t)n;
 }
 
-/* Check one block lying at @mem, of which @got bytes could be read. */
-static bool block_is_right(struct hxs_content *c, uint64_t block,
-			   const uint8_t *mem, size_t got,
-			   struct hxs_fault *fault)
-{
-	struct hxs_block_check check;
+/* Some blocks that lie at @mem, and what was found of the next one or two. */
+struct run {
+	struct hxs_content *c;
+	uint64_t block, left; /* the next, and how many there are */
+	const uint8_t *mem;
+	size_t got; /* so many bytes could be read */
+	struct hxs_fault fault[2]; /* of kind NONE: it is right */
+};
 
-	(void)hxs_chain_check(&c->chain, block, &check); /* it is data */
-	if (got < check.len) {
-		memset(&fault->found, 0, sizeof(fault->found));
-		note_block(fault, c->entry, &check, "the file was cut short");
-		return false;
+/* Check the next block, or two at once, and go past: how many those were. */
+static unsigned check_next(struct run *run)
+{
+	unsigned i,
+		n = run->left >= 2 && run->got >= 2 * HXS_BLOCK_SIZE ? 2 : 1;
+	const void *data[2] = { run->mem, run->mem + HXS_BLOCK_SIZE };
+	struct hxs_block_check check[2];
+	struct hxs_digest found[2];
+	bool right[2] = { false, false }, short_of;
+
+	memset(run->fault, 0, sizeof(run->fault));
+	memset(found, 0, sizeof(found));
+	for (i = 0; i < n; i++) /* it is data */
+		(void)hxs_chain_check(&run->c->chain, run->block + i,
+				      &check[i]);
+	short_of = n == 1 && run->got < check[0].len;
+	if (n == 2)
+		hxs_digest_blocks_match(check, data, found, right);
+	else if (!short_of)
+		right[0] = hxs_digest_block_matches(check, data[0], found);
+	for (i = 0; i < n; i++) {
+		if (right[i])
+			continue;
+		run->fault[i].found = found[i];
+		note_block(&run->fault[i], run->c->entry, &check[i],
+			   short_of ? "the file was cut short"
+				    : "wrong bytes in the block");
 	}
-	if (hxs_digest_block_matches(&check, mem, &fault->found))
-		return true;
-	note_block(fault, c->entry, &check, "wrong bytes in the block");
-	return false;
+	run->block += n;
+	run->left -= n;
+	run->mem += (size_t)n * HXS_BLOCK_SIZE;
+	run->got -= run->got < (size_t)n * HXS_BLOCK_SIZE
+			    ? run->got
+			    : (size_t)n * HXS_BLOCK_SIZE;
+	return n;
 }
 
 static int fail_read(struct hxs_content *c, int e, uint64_t block,
@@ -346,15 +373,36 @@ static int fail_read(struct hxs_content *c, int e, uint64_t block,
 			     fault->offset);
 }
 
+/* Check the @count data blocks from @block that lie at @mem. */
+static int prove_run(struct hxs_content *c, uint64_t block, uint64_t count,
+		     const uint8_t *mem, size_t got, struct hxs_fault *fault,
+		     struct hxs_err *err)
+{
+	struct run run = { c, block, count, mem, got, { { 0 } } };
+	unsigned i, n;
+
+	while (run.left) {
+		n = check_next(&run);
+		for (i = 0; i < n; i++) {
+			if (run.fault[i].kind == HXS_FAULT_NONE)
+				continue;
+			*fault = run.fault[i];
+			return hxs_content_fail(c->snap, fault, err);
+		}
+	}
+	return 0;
+}
+
 /* Fill @mem with blocks [@first, @end), each checked. */
 static int read_blocks(struct hxs_content *c, uint64_t first, uint64_t end,
 		       uint8_t *mem, struct hxs_fault *fault,
 		       struct hxs_err *err)
 {
-	uint64_t block = first, i;
+	uint64_t block = first;
 	uint8_t *at = mem;
 	ssize_t run;
-	size_t got, off;
+	size_t got;
+	int r;
 
 	while (block < end) {
 		at = mem + ((block - first) << HXS_BLOCK_SHIFT);
@@ -366,12 +414,9 @@ static int read_blocks(struct hxs_content *c, uint64_t first, uint64_t end,
 			block++;
 			continue;
 		}
-		for (i = 0; i < (uint64_t)run; i++) {
-			off = i << HXS_BLOCK_SHIFT;
-			if (!block_is_right(c, block + i, at + off,
-					    got > off ? got - off : 0, fault))
-				return hxs_content_fail(c->snap, fault, err);
-		}
+		r = prove_run(c, block, (uint64_t)run, at, got, fault, err);
+		if (r < 0)
+			return r;
 		block += (uint64_t)run;
 	}
 	return 0;
@@ -464,24 +509,23 @@ static int64_t check_hole(struct hxs_content *c, uint64_t block, uint64_t end,
 	return (int64_t)block + 1;
 }
 
-/* Check the @run data blocks from @block that lie at @mem. */
-static int64_t check_run(struct hxs_content *c, uint64_t block, uint64_t run,
+/* The same for all of them, each fault through @fn: how many. */
+static int64_t check_run(struct hxs_content *c, uint64_t block, uint64_t count,
 			 const uint8_t *mem, size_t got,
 			 hxs_content_fault_fn fn, void *ctx)
 {
-	struct hxs_fault fault;
+	struct run run = { c, block, count, mem, got, { { 0 } } };
 	int64_t faults = 0;
-	uint64_t i;
-	size_t off;
+	unsigned i, n;
 
-	for (i = 0; i < run; i++) {
-		off = i << HXS_BLOCK_SHIFT;
-		memset(&fault, 0, sizeof(fault));
-		if (block_is_right(c, block + i, mem + off,
-				   got > off ? got - off : 0, &fault))
-			continue;
-		fn(&fault, ctx);
-		faults++;
+	while (run.left) {
+		n = check_next(&run);
+		for (i = 0; i < n; i++) {
+			if (run.fault[i].kind == HXS_FAULT_NONE)
+				continue;
+			fn(&run.fault[i], ctx);
+			faults++;
+		}
 	}
 	return faults;
 }

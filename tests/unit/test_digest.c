@@ -107,8 +107,8 @@ static size_t chain(const uint8_t *data, size_t len, struct hxs_digest *states)
 	return n;
 }
 
-static bool check(const uint8_t *data, size_t len, size_t i,
-		  const struct hxs_digest *states, size_t n)
+static struct hxs_block_check nth(size_t len, size_t i,
+				  const struct hxs_digest *states, size_t n)
 {
 	struct hxs_block_check c = {
 		.before = i ? &states[i - 1] : NULL,
@@ -116,10 +116,43 @@ static bool check(const uint8_t *data, size_t len, size_t i,
 		.offset = (uint64_t)i << HXS_BLOCK_SHIFT,
 		.last = i == n - 1,
 	};
-	struct hxs_digest found;
 
 	c.len = c.last ? (uint32_t)(len - c.offset) : HXS_BLOCK_SIZE;
+	return c;
+}
+
+static bool check(const uint8_t *data, size_t len, size_t i,
+		  const struct hxs_digest *states, size_t n)
+{
+	struct hxs_block_check c = nth(len, i, states, n);
+	struct hxs_digest found;
+
 	return hxs_digest_block_matches(&c, data + c.offset, &found);
+}
+
+/* Whether any two blocks checked at once give what each gives alone. */
+static bool pairs_agree(const uint8_t *data, size_t len,
+			const struct hxs_digest *states, size_t n)
+{
+	struct hxs_digest alone, found[2];
+	struct hxs_block_check c[2];
+	const void *at[2];
+	bool right[2];
+	size_t i, k;
+
+	for (i = 0; i < n * n; i++) {
+		c[0] = nth(len, i / n, states, n);
+		c[1] = nth(len, i % n, states, n);
+		at[0] = data + c[0].offset;
+		at[1] = data + c[1].offset;
+		hxs_digest_blocks_match(c, at, found, right);
+		for (k = 0; k < 2; k++)
+			if (hxs_digest_block_matches(&c[k], at[k], &alone) !=
+				    right[k] ||
+			    !hxs_digest_equal(&alone, &found[k]))
+				return false;
+	}
+	return true;
 }
 
 /* One random content: each block alone is right, and one bit makes it wrong. */
@@ -136,6 +169,8 @@ static bool one_round(uint8_t *data, size_t len)
 	for (i = 0; i < n; i++)
 		if (!check(data, len, i, states, n))
 			return false;
+	if (!pairs_agree(data, len, states, n))
+		return false;
 	if (len == 0)
 		return true;
 	at = rng() % len;
@@ -144,6 +179,8 @@ static bool one_round(uint8_t *data, size_t len)
 		if (check(data, len, i, states, n) ==
 		    (i == at >> HXS_BLOCK_SHIFT))
 			return false;
+	if (!pairs_agree(data, len, states, n))
+		return false;
 	/* A right block with a wrong state before it is wrong as well. */
 	data[at] ^= 1;
 	if (n > 1) {
