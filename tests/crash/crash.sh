@@ -153,6 +153,13 @@ crash_list_stored_() {
 	done
 }
 
+# crash_rollback_is DIR: snapshot DIR is of the live data as they were.
+crash_rollback_is() {
+	local state="$1/state"
+	[ "$scenario" != file ] || state=/nowhere # just that database
+	crash_list_stored_ "$1/events" "$state" >got && test_cmp want-rollback got
+}
+
 # Make the live data what a restore is to make of them, by other means.
 crash_restore_() {
 	if [ "$scenario" = paths ]; then
@@ -331,9 +338,7 @@ crash_whole() {
 		echo "$now, and $made rollback points" && return 1
 	fi
 	if [ "$made" -eq 1 ]; then
-		made=$STORE/rollbacks/dev/$(cat ids)
-		crash_list_stored_ "$made/events" "$made/state" >got &&
-			test_cmp want-rollback got
+		crash_rollback_is "$STORE/rollbacks/dev/$(cat ids)"
 	fi
 }
 

@@ -15,11 +15,7 @@ kept() {
 right() {
 	kept && crash_names_ backups/dev | grep '^\.' >left
 	test_line_count 0 left && hxsnap -q verify --all || return 1
-	[ -z "$new" ] || {
-		made=$STORE/backups/dev/$new
-		crash_list_stored_ "$made/events" "$made/state" >got &&
-			test_cmp want-rollback got
-	}
+	[ -z "$new" ] || crash_rollback_is "$STORE/backups/dev/$new"
 }
 
 # Recovery, killed over and over until it gets through.
