@@ -262,7 +262,7 @@ FORCE:
 .PHONY: FORCE
 .PRECIOUS: $(B)/%.members
 
-$(call obj,$(fs_c) $(wildcard tests/unit/test_fs*.c)): \
+$(call obj,$(fs_c) $(wildcard tests/unit/test_fs*.c) tests/crash/recorder.c): \
 	private OWN = $(FUSE_CFLAGS)
 
 $(B)/o/%.o: %.c $(B)/flags
@@ -313,6 +313,7 @@ $(foreach f,$(lib_c:tests/lib/%.c=%),$(eval $(B)/tests/$(f): \
 # They share no code with what they test.
 $(lib_c:tests/lib/%.c=$(B)/tests/%): $(B)/tests/%: $(B)/o/tests/lib/%.o
 	$(link)
+$(B)/tests/crash/recorder: private OWN_LIBS = $(FUSE_LIBS)
 $(side_c:%.c=$(B)/%): $(B)/%: $(B)/o/%.o $(libhxs)
 	$(link)
 

@@ -15,6 +15,13 @@
 # that the machine starts anew: from copies of the disks, since the kernel may
 # not have let go of the old ones yet.
 
+# power_sanitizers_add_nothing: skip all, if that is how we were built: the
+# same calls leave the same on the disks. `make crash` tries it nevertheless.
+power_sanitizers_add_nothing() {
+	[ -z "${HXS_SAN:-}" ] || [ -n "$crash_all" ] ||
+		skip_all "disks are tried here, which a sanitizer does not see"
+}
+
 power_scenario() {
 	local fs="$2"
 	scenario=$1
@@ -59,19 +66,41 @@ power_off() {
 	done
 }
 
-# power_on ENDING: start from a new copy of the images with that ending.
-power_on() {
+# power_new: names for the images that are booted next, by the ending
+# boot$boot; those of the last time go.
+power_new() {
 	local disk
 	boot=$((${boot:-0} + 1))
 	for disk in $power_disks; do
 		disk=$(power_image_ "$disk")
 		rm -f "${disk%img}boot"[0-9]*
 	done
-	power_keep "$1" "boot$boot" || return 1
+}
+
+# power_mount: use those.
+power_mount() {
+	local disk img
 	for disk in $power_disks; do
 		img=$(power_image_ "$disk") &&
 			mount -o loop "${img%img}boot$boot" "$here/$disk" || return 1
 	done
+}
+
+# power_on ENDING: start from a new copy of the images with that ending.
+power_on() {
+	power_new && power_keep "$1" "boot$boot" && power_mount
+}
+
+# power_acknowledged: recovered after a restore that was acknowledged: all of
+# it is there, and the audit log knows it.
+power_acknowledged() {
+	if [ "$now" != new ]; then
+		echo "acknowledged, and lost" && return 1
+	fi
+	grep -q "\"act\": *\"restore\".*\"dev/$base\".*\"ok\": *true" \
+		"$STORE/.hxsnap/audit.log" || {
+		echo "acknowledged, and not in the audit log" && return 1
+	}
 }
 
 # power_cut_command DISK...: what cuts their power, for nthcall -x; the others
@@ -121,6 +150,26 @@ power_restore() {
 		power_again $disks
 }
 
+# power_recover DISK... -- N: a restore that was killed at its change $at, the
+# recovery of that, and the power cut at call N of that, or when it has ended.
+power_recover() {
+	local disks='' command
+	while [ "$1" != -- ]; do
+		disks="$disks $1"
+		shift
+	done
+	# shellcheck disable=SC2086 # several disks
+	power_on orig && command=$(power_cut_command $disks) &&
+		power_run_ true "$at" && [ "$status" -eq 137 ] || return 1
+	status=0
+	$crash_apart nthcall -f locks -m -x "$command" "$2" kill \
+		hxsnap -q recover dev >out 2>err || status=$?
+	# shellcheck disable=SC2086 # several disks
+	[ "$status" -ne 2 ] &&
+		{ [ "$status" -eq 137 ] || sh -c "$command"; } &&
+		power_again $disks
+}
+
 power_run_() {
 	local command="$1" opts=''
 	shift
@@ -133,4 +182,24 @@ power_run_() {
 	$crash_apart nthcall -f locks -m $opts -x "$command" "$1" kill \
 		hxsnap -q restore "dev/$base" $what >out 2>err || status=$?
 	[ "$status" -ne 2 ]
+}
+
+# power_judge FILE...: what these calls, one after the other, promise on a file
+# system that keeps no more than it must (barriers.awk), to 'judged'.
+power_judge() {
+	cat "$@" >calls && awk -v root="$here" \
+		-f "$HXS_SRC/tests/crash/barriers.awk" calls >judged &&
+		[ -s judged ]
+}
+
+# power_spare: those that it could spare, and why not there: to 'left'. That a
+# directory for rollback points was made is durable with the first of these at
+# the latest; the journal's is not, and one place makes both. With the store on
+# the targets' disk what was staged is durable with the rollback point; but one
+# without a target that is there has none.
+power_spare() {
+	sed -nE 's/^[0-9]+ spare: //p' judged |
+		grep -vE '^fsync (main|side)/store(/rollbacks)?$' |
+		{ [ "$power_layout" = together ] &&
+			sed '/^syncfs main\/live$/d' || cat; } >left
 }

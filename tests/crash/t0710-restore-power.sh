@@ -5,13 +5,15 @@ test_description='restore: the power fails at every change'
 . "$HXS_SRC/tests/crash/crash.sh"
 . "$HXS_SRC/tests/crash/power.sh"
 
+power_sanitizers_add_nothing
+
 # $cut: the disks that lose their power
 fails() {
 	# shellcheck disable=SC2086 # several disks
 	power_restore $cut -- "$n" || return 1
 	case $status in
 	137) crash_recover ;;
-	200) crash_recover && [ "$now" = new ] ;; # acknowledged is durable
+	200) crash_recover && power_acknowledged ;;
 	*) false ;;
 	esac && power_off || {
 		power_off
