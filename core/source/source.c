@@ -2,6 +2,7 @@
 
 static const struct hxs_source_ops *const all[] = {
 	&hxs_source_directory,
+	&hxs_source_sqlite,
 };
 
 const struct hxs_source_ops *hxs_source_ops(enum hxs_source_kind kind)

@@ -56,5 +56,6 @@ struct hxs_source_ops {
 const struct hxs_source_ops *hxs_source_ops(enum hxs_source_kind kind);
 
 extern const struct hxs_source_ops hxs_source_directory;
+extern const struct hxs_source_ops hxs_source_sqlite;
 
 #endif

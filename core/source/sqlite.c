@@ -234,8 +234,9 @@ static int unusable(struct hxs_err *err, const char *what, const char *why)
 {
 	int r = hxs_err_set(err, EIO, "%s: %s", what, why);
 
-	hxs_err_hint(err, "to copy it byte by byte, whatever it holds, set "
-			  "\"sqlite\": \"raw\" for its source");
+	hxs_err_hint(err, "a source of kind \"directory\" with "
+			  "\"sqlite\": \"raw\" copies it byte by byte, "
+			  "whatever it holds");
 	return r;
 }
 

@@ -229,6 +229,29 @@ static int find_single(const struct hxs_restore *rs,
 	return 0;
 }
 
+/*
+ * What takes the place of a database has to be one. A rollback point keeps
+ * what there was, and that is put back.
+ */
+static int check_kind(const struct hxs_restore *rs,
+		      const struct hxs_restore_target *t, struct hxs_err *err)
+{
+	int r = 0;
+
+	if (t->source->kind != HXS_SOURCE_SQLITE)
+		return 0;
+	if (t->single != HXS_NO_ENTRY)
+		r = hxs_restore_is_database(rs, t->single, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (t->single != HXS_NO_ENTRY && rs->opts->kind == HXS_ROLLBACK)
+		return 0;
+	return hxs_err_set(err, HXS_EDENIED,
+			   "refused: source '%s' is an SQLite database, and "
+			   "what snapshot '%s' has of it is none",
+			   t->source->name, hxs_snapshot_name(rs->snap));
+}
+
 /* ---- which sources ----------------------------------------------------- */
 
 static const struct hxs_config_source *find_source(const struct hxs_restore *rs,
@@ -276,7 +299,8 @@ static int get_target(struct hxs_restore *rs, size_t number, uint32_t entry,
 		.single = HXS_NO_ENTRY,
 		.place_fd = -1,
 	};
-	if (t->source->kind != HXS_SOURCE_DIRECTORY)
+	if (t->source->kind != HXS_SOURCE_DIRECTORY &&
+	    t->source->kind != HXS_SOURCE_SQLITE)
 		return hxs_err_set(err, HXS_EUSAGE,
 				   "source '%s': kind '%s' cannot be restored "
 				   "by this version",
@@ -285,6 +309,8 @@ static int get_target(struct hxs_restore *rs, size_t number, uint32_t entry,
 	r = locate(t, err);
 	if (r == 0)
 		r = find_single(rs, t, err);
+	if (r == 0)
+		r = check_kind(rs, t, err);
 	if (r == 0)
 		r = hxs_restore_check_apart(rs, t, err);
 	*out = t;

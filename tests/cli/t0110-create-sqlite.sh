@@ -234,8 +234,8 @@ test_expect_success 'twenty under a writer in WAL mode: states that existed' '
 	under_writer wal 20
 '
 
-test_expect_success 'ten under a writer in rollback mode' '
-	under_writer delete 10
+test_expect_success 'twenty under a writer in rollback mode' '
+	under_writer delete 20
 '
 
 test_expect_success 'three under a writer that keeps its journal' '
