@@ -150,7 +150,7 @@ power_restore() {
 		power_again $disks
 }
 
-# power_recover DISK... -- N: a restore that was killed at its change $at, the
+# power_recover DISK... -- [NTHCALL-OPTION]... N: a restore that was killed at its change $at, the
 # recovery of that, and the power cut at call N of that, or when it has ended.
 power_recover() {
 	local disks='' command
@@ -158,11 +158,12 @@ power_recover() {
 		disks="$disks $1"
 		shift
 	done
+	shift
 	# shellcheck disable=SC2086 # several disks
 	power_on orig && command=$(power_cut_command $disks) &&
 		power_run_ true "$at" && [ "$status" -eq 137 ] || return 1
 	status=0
-	$crash_apart nthcall -f locks -m -x "$command" "$2" kill \
+	$crash_apart nthcall -f locks -m -x "$command" "$@" kill \
 		hxsnap -q recover dev >out 2>err || status=$?
 	# shellcheck disable=SC2086 # several disks
 	[ "$status" -ne 2 ] &&
