@@ -61,6 +61,9 @@ static void put_question(const struct hxs_question *q, struct hxs_buf *out)
 		hxs_out_shown(out, q->paths[i]);
 		(void)hxs_buf_putc(out, '\n');
 	}
+	if (q->until)
+		(void)hxs_buf_printf(out, "and of records those until %s\n",
+				     q->until);
 	(void)hxs_buf_puts(out, "type 'yes' to go on: ");
 }
 

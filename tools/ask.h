@@ -13,6 +13,7 @@ struct hxs_question {
 	const char *reference; /* of the snapshot it gets */
 	const char *const *paths; /* only these; none: every source */
 	size_t path_count;
+	const char *until; /* only up to this point, or NULL */
 };
 
 /*

@@ -31,9 +31,11 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
 	const struct hxs_args *args = tool->args;
 	const char *dir = hxs_args_value(args, "to");
+	const char *point = hxs_args_value(args, "until");
 	bool dry = hxs_args_has(args, "dry-run");
 	HXS_AUTO(config) struct hxs_config *config = NULL;
 	struct hxs_restore_opts opts = { .config = NULL };
+	struct hxs_until until;
 	struct hxs_named snap;
 	struct hxs_ref ref;
 	int r;
@@ -42,11 +44,18 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_args_apart(args, "to", "dry-run", err);
 	if (r == 0)
+		r = hxs_args_apart(args, "until", "dry-run", err);
+	if (r == 0 && point) {
+		r = hxs_until_parse(point, &until, err);
+		opts.until = &until;
+	}
+	if (r == 0)
 		r = hxs_ref_parse(args->word[0], &ref, err);
 	if (r < 0)
 		return r;
 	tool->reads = dir || dry;
-	r = hxs_restoring_open(tool, &ref, dir, &config, &snap, err);
+	/* The configuration says where the records are. */
+	r = hxs_restoring_open(tool, &ref, dir && !point, &config, &snap, err);
 	if (dry)
 		tool->act.name = NULL; /* a question is no act */
 	if (r < 0)
@@ -64,13 +73,15 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 static const struct hxs_opt opts[] = {
 	{ "to", 0, "DIR", "write it to DIR, and leave the targets alone" },
 	{ "dry-run", 0, NULL, "only tell what would change" },
+	{ "until", 0, "POINT", "only records up to this number or time" },
 	HXS_OPT_FORCE,
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct hxs_cmd hxs_cmd_restore = {
 	.name = "restore",
-	.synopsis = "REF [PATH]... [--to DIR] [--dry-run] [--force]",
+	.synopsis = "REF [PATH]... [--until POINT] [--to DIR] [--dry-run] "
+		    "[--force]",
 	.summary = "bring an environment back to a snapshot",
 	.text = "PATH is SOURCE or SOURCE/PATH: only these come back. The "
 		"snapshot is verified on\nthe way, and what the environment "

@@ -5,6 +5,7 @@
 #include "tools/out.h"
 #include "tools/progress.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ static int confirm(const struct hxs_tool *tool,
 		.reference = tool->act.reference,
 		.paths = opts->paths,
 		.path_count = opts->path_count,
+		.until = opts->until ? opts->until->text : NULL,
 	};
 	int r;
 
@@ -70,7 +72,31 @@ static int confirm(const struct hxs_tool *tool,
 	return r;
 }
 
-static void put_json(const struct hxs_restore_report *rep,
+static void put_records(const struct hxs_until *until,
+			const struct hxs_restore_report *rep,
+			struct hxs_json_out *o)
+{
+	size_t i;
+
+	hxs_json_out_string(o, "until", until->text);
+	hxs_json_out_array(o, "records");
+	for (i = 0; i < rep->record_count; i++) {
+		const struct hxs_restore_records *rec = &rep->records[i];
+
+		hxs_json_out_object(o, NULL);
+		hxs_json_out_string(o, "source", rec->source);
+		hxs_json_out_bool(o, "whole", rec->whole);
+		hxs_json_out_uint(o, "kept", rec->kept);
+		hxs_json_out_uint(o, "dropped", rec->dropped);
+		hxs_json_out_uint(o, "files_cut", rec->cut);
+		hxs_json_out_uint(o, "files_removed", rec->removed);
+		hxs_json_out_end_object(o);
+	}
+	hxs_json_out_end_array(o);
+}
+
+static void put_json(const struct hxs_restore_opts *opts,
+		     const struct hxs_restore_report *rep,
 		     const struct hxs_meter *meter, struct hxs_buf *out)
 {
 	struct hxs_json_out o;
@@ -84,9 +110,35 @@ static void put_json(const struct hxs_restore_report *rep,
 	hxs_json_out_uint(&o, "bytes", rep->bytes);
 	hxs_out_json_seconds(&o, "seconds", rep->seconds);
 	hxs_out_json_seconds(&o, "absent_seconds", rep->absent_seconds);
+	if (opts->until)
+		put_records(opts->until, rep, &o);
 	hxs_meter_json(meter, &o);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
+}
+
+/* What became of the records of each source. */
+static void tell_records(const struct hxs_until *until,
+			 const struct hxs_restore_report *rep)
+{
+	char kept[HXS_COUNT_TEXT], cut[HXS_COUNT_TEXT], gone[HXS_COUNT_TEXT];
+	size_t i;
+
+	for (i = 0; i < rep->record_count; i++) {
+		const struct hxs_restore_records *rec = &rep->records[i];
+
+		if (rec->whole)
+			hxs_out_talk("'%s' came back whole: it has no records",
+				     rec->source);
+		else
+			hxs_out_talk("'%s' until %s: kept %s, dropped %" PRIu64
+				     ", cut %s and left out %s",
+				     rec->source, until->text,
+				     hxs_out_count(rec->kept, "record", kept),
+				     rec->dropped,
+				     hxs_out_count(rec->cut, "file", cut),
+				     hxs_out_count(rec->removed, "file", gone));
+	}
 }
 
 static void tell(const struct hxs_restore_opts *opts, const char *dir,
@@ -102,6 +154,8 @@ static void tell(const struct hxs_restore_opts *opts, const char *dir,
 		     rep->reference, dir ? " to '" : "", dir ? dir : "",
 		     dir ? "'" : "", hxs_out_count(rep->files, "file", files),
 		     hxs_out_size(rep->bytes, bytes), rep->seconds);
+	if (opts->until)
+		tell_records(opts->until, rep);
 	if (rep->rollback_id[0])
 		hxs_out_talk("'" HXS_TOOL_NAME " rollback %s' takes that back: "
 			     "what there was is '%s/.rollbacks/%s'",
@@ -117,7 +171,7 @@ static int print(const struct hxs_tool *tool,
 	int r;
 
 	if (tool->json)
-		put_json(rep, meter, &out);
+		put_json(opts, rep, meter, &out);
 	else if (rep->rollback_id[0])
 		(void)hxs_buf_printf(&out, "%s\n", rep->rollback_id);
 	r = hxs_out_print(&out, err);
@@ -165,6 +219,7 @@ static int carry_out(struct hxs_tool *tool, struct hxs_restore_opts *opts,
 		r = print(tool, opts, dir, &rep, &meter, err);
 	}
 	hxs_meter_release(&meter);
+	hxs_restore_report_release(&rep);
 	return r;
 }
 

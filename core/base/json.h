@@ -65,6 +65,24 @@ const struct hxs_json *hxs_json_first(const struct hxs_json *v);
 const struct hxs_json *hxs_json_next(const struct hxs_json *v);
 const char *hxs_json_key(const struct hxs_json *v); /* of an object's child */
 
+/* A piece of a JSON text, as it stands there. */
+struct hxs_json_span {
+	const char *at; /* borrowed from the text; NULL: nothing */
+	size_t len;
+};
+
+/*
+ * Find members of the object that is all of @text, such as a line of JSONL,
+ * without making a document of it: values[i] is that of keys[i]. All of @text
+ * is checked as hxs_json_parse() would, but that keys other than @keys are
+ * not compared. Errors (-HXS_EUSAGE) name line and column, the first line
+ * being @line; -ENOMEM.
+ */
+HXS_MUST_CHECK
+int hxs_json_find(const char *text, size_t len, uint32_t line,
+		  const char *const *keys, size_t count,
+		  struct hxs_json_span *values, struct hxs_err *err);
+
 /*
  * Writing. Failures are kept in the buffer's status. @key is NULL inside an
  * array and for the outermost value. Strings may hold any bytes: what is not

@@ -15,7 +15,9 @@ struct scanner {
 	const char *at, *end;
 	const char *counted; /* place is the place of this byte */
 	struct hxs_json_place place;
-	struct hxs_json_scan *out;
+	struct hxs_json_scan *out; /* or NULL, and then: */
+	hxs_json_member_fn fn;
+	void *ctx;
 	struct hxs_err *err;
 };
 
@@ -81,6 +83,8 @@ static int add_place(struct scanner *s, const char *p)
 	struct hxs_json_place *places;
 	size_t cap;
 
+	if (!o)
+		return 0;
 	if (o->count == VALUES_MAX)
 		return fault(s, p, "it holds more than 262144 values");
 	if (o->count == o->cap) {
@@ -169,6 +173,10 @@ static int scan_string(struct scanner *s)
 		if (c < 0x20)
 			return fault(s, s->at,
 				     "a control character in a string");
+		if (c < 0x80 && c != '\\') {
+			s->at++;
+			continue;
+		}
 		if (c == '\\') {
 			r = scan_escape(s);
 			if (r < 0)
@@ -242,7 +250,7 @@ static int scan_value(struct scanner *s, const char *key, unsigned depth);
 /* A member: its key, the colon, its value. */
 static int scan_member(struct scanner *s, unsigned depth)
 {
-	const char *key = s->at;
+	struct hxs_json_span key = { .at = s->at }, value;
 	int r;
 
 	if (s->at == s->end || *s->at != '"')
@@ -250,11 +258,18 @@ static int scan_member(struct scanner *s, unsigned depth)
 	r = scan_string(s);
 	if (r < 0)
 		return r;
+	key.len = (size_t)(s->at - key.at);
 	skip_blanks(s);
 	if (s->at == s->end || *s->at != ':')
 		return unexpected(s, "expected ':'");
 	s->at++;
-	return scan_value(s, key, depth);
+	skip_blanks(s);
+	value.at = s->at;
+	r = scan_value(s, key.at, depth);
+	if (r < 0 || depth != 1 || !s->fn)
+		return r;
+	value.len = (size_t)(s->at - value.at);
+	return s->fn(&key, &value, s->ctx);
 }
 
 /* With s->at on the opening bracket. */
@@ -312,28 +327,55 @@ static int scan_value(struct scanner *s, const char *key, unsigned depth)
 	return scan_word(s);
 }
 
+static int scan_all(struct scanner *s, const char *text, size_t len)
+{
+	int r;
+
+	s->at = s->counted = text;
+	s->end = text + len;
+	s->place.column = 1;
+	if (len > TEXT_MAX)
+		return hxs_err_set(s->err, HXS_EUSAGE,
+				   "it is larger than 16 MiB");
+	r = scan_value(s, NULL, 0);
+	if (r < 0)
+		return r;
+	skip_blanks(s);
+	return s->at < s->end ? unexpected(s, "something follows the value")
+			      : 0;
+}
+
+int hxs_json_scan_members(const char *text, size_t len, uint32_t line,
+			  hxs_json_member_fn fn, void *ctx, struct hxs_err *err)
+{
+	struct scanner s = {
+		.place = { .line = line },
+		.fn = fn,
+		.ctx = ctx,
+		.err = err,
+	};
+
+	s.at = s.counted = text;
+	s.end = text + len;
+	skip_blanks(&s);
+	if (s.at == s.end || *s.at != '{') {
+		s.place.column = 1;
+		return fault(&s, s.at, "expected an object");
+	}
+	return scan_all(&s, text, len);
+}
+
 int hxs_json_scan(const char *text, size_t len, struct hxs_json_scan *out,
 		  struct hxs_err *err)
 {
 	struct hxs_json_scan places = { .places = NULL };
 	struct scanner s = {
-		.at = text,
-		.end = text + len,
-		.counted = text,
-		.place = { .line = 1, .column = 1 },
+		.place = { .line = 1 },
 		.out = &places,
 		.err = err,
 	};
-	int r;
+	int r = scan_all(&s, text, len);
 
-	if (len > TEXT_MAX)
-		return hxs_err_set(err, HXS_EUSAGE, "it is larger than 16 MiB");
-	r = scan_value(&s, NULL, 0);
-	if (r == 0) {
-		skip_blanks(&s);
-		if (s.at < s.end)
-			r = unexpected(&s, "something follows the value");
-	}
 	if (r < 0)
 		hxs_json_scan_release(&places);
 	else

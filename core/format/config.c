@@ -21,6 +21,9 @@ static void release_source(struct hxs_config_source *s)
 	for (i = 0; i < s->exclude_count; i++)
 		free(s->exclude[i]);
 	free(s->exclude);
+	free(s->records.files);
+	free(s->records.sequence);
+	free(s->records.time);
 	free(s->path);
 	free(s->name);
 }

@@ -19,6 +19,13 @@ enum hxs_source_kind {
 	HXS_SOURCE_COMMAND,
 };
 
+/* Which files of a directory hold records, one a line, and their keys. */
+struct hxs_config_records {
+	bool none; /* said to have none: it always comes back whole */
+	char *files; /* a pattern, fnmatch(3); NULL: nothing was said */
+	char *sequence, *time; /* NULL: records have none */
+};
+
 struct hxs_config_source {
 	char *name;
 	enum hxs_source_kind kind;
@@ -26,6 +33,7 @@ struct hxs_config_source {
 	char **exclude; /* patterns, fnmatch(3) */
 	size_t exclude_count;
 	bool sqlite_raw; /* copy databases byte by byte */
+	struct hxs_config_records records;
 };
 
 struct hxs_config_setting {

@@ -95,11 +95,49 @@ static int parse_excludes(struct parse *p, const struct hxs_json *v,
 	return 0;
 }
 
+/* Member @key of @v, if it is there, or else @otherwise (may be NULL). */
+static int parse_word(struct parse *p, const struct hxs_json *v,
+		      const char *key, const char *otherwise, char **out)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+	const char *text = otherwise;
+	int r = member ? hxs_config_text(member, &text, p->err) : 0;
+
+	if (r < 0 || !text)
+		return r;
+	*out = strdup(text);
+	return *out ? 0 : no_memory(p);
+}
+
+static int parse_records(struct parse *p, const struct hxs_json *v,
+			 struct hxs_config_records *out)
+{
+	static const char *const keys[] = { "sequence", "time", "files", NULL };
+	int r;
+
+	out->none = hxs_json_type(v) == HXS_JSON_NULL;
+	if (out->none)
+		return 0;
+	r = hxs_json_only_keys(v, keys, p->err);
+	if (r == 0)
+		r = parse_word(p, v, "sequence", NULL, &out->sequence);
+	if (r == 0)
+		r = parse_word(p, v, "time", NULL, &out->time);
+	if (r == 0)
+		r = parse_word(p, v, "files", "*.jsonl", &out->files);
+	if (r == 0 && !out->sequence && !out->time)
+		return hxs_config_refuse(v, NULL,
+					 "it names neither a \"sequence\" nor "
+					 "a \"time\"",
+					 p->err);
+	return r;
+}
+
 static int parse_directory(struct parse *p, const struct hxs_json *v,
 			   struct hxs_config_source *src)
 {
-	static const char *const keys[] = { "kind", "path", "exclude", "sqlite",
-					    NULL };
+	static const char *const keys[] = { "kind",   "path",	 "exclude",
+					    "sqlite", "records", NULL };
 	const struct hxs_json *member;
 	const char *text = NULL;
 	int r;
@@ -125,15 +163,24 @@ static int parse_directory(struct parse *p, const struct hxs_json *v,
 						 "\"backup\"",
 						 p->err);
 	}
-	return parse_path(p, v, "path", &src->path);
+	member = hxs_json_get(v, "records");
+	r = member ? parse_records(p, member, &src->records) : 0;
+	return r < 0 ? r : parse_path(p, v, "path", &src->path);
 }
 
 static int parse_sqlite(struct parse *p, const struct hxs_json *v,
 			struct hxs_config_source *src)
 {
-	static const char *const keys[] = { "kind", "path", NULL };
+	static const char *const keys[] = { "kind", "path", "records", NULL };
+	const struct hxs_json *member;
 	int r = hxs_json_only_keys(v, keys, p->err);
 
+	if (r < 0)
+		return r;
+	member = hxs_json_get(v, "records");
+	if (member)
+		r = hxs_json_expect(member, HXS_JSON_NULL, p->err);
+	src->records.none = member != NULL;
 	return r < 0 ? r : parse_path(p, v, "path", &src->path);
 }
 

@@ -197,7 +197,8 @@ static int forward_one(struct step *s, double *absent, struct hxs_err *err)
 	if (r < 0)
 		return r;
 	if (none(&m->new)) {
-		if (none(&s->live) && is(&s->in_kept, &m->old))
+		if (none(&s->live) &&
+		    (none(&m->old) || is(&s->in_kept, &m->old)))
 			return 0;
 		if (!is(&s->live, &m->old) || !none(&s->in_kept))
 			return neither(s, err);

@@ -138,6 +138,9 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_restore_find_targets(rs, &rs->pick, err);
 	if (r == 0)
+		r = hxs_restore_until_begin(&rs->until, rs->opts, rs->snap,
+					    &rs->pick, &rs->relay, err);
+	if (r == 0)
 		r = hxs_restore_check_holders(rs, err);
 	if (r == 0)
 		r = check_room(rs, err);
@@ -266,6 +269,9 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	memset(out, 0, sizeof(*out));
 	rs.stop = hxs_relay_stop(&rs.relay);
 	r = run(&rs, out, err);
+	if (r == 0)
+		hxs_restore_until_report(&rs.until, out);
+	hxs_restore_until_release(&rs.until);
 	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
 	out->files = rs.files;
 	out->bytes = rs.bytes;

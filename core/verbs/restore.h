@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "format/config.h"
 #include "format/treecmp.h"
+#include "format/until.h"
 #include "store/store.h"
 #include "verbs/progress.h"
 
@@ -24,6 +25,11 @@ struct hxs_restore_opts {
 	/* Only these, each "SOURCE" or "SOURCE/PATH"; none: everything. */
 	const char *const *paths;
 	size_t path_count;
+	/*
+	 * Only the records up to this point, of sources that declare some;
+	 * those that are said to have none come back whole. NULL: everything.
+	 */
+	const struct hxs_until *until;
 	bool force; /* although processes use a target */
 	bool confirmed; /* needed where the environment says confirm */
 	unsigned threads; /* 0: by the number of processors */
@@ -31,12 +37,24 @@ struct hxs_restore_opts {
 	const struct hxs_listener *listener; /* may be NULL */
 };
 
+/* What a restore to a point in time made of one source. */
+struct hxs_restore_records {
+	char source[HXS_ENV_MAX + 1]; /* the rule is one */
+	bool whole; /* it has no records */
+	uint64_t kept, dropped; /* records */
+	uint64_t cut, removed; /* files */
+};
+
 struct hxs_restore_report {
 	char reference[HXS_REF_TEXT]; /* of the snapshot */
 	char rollback_id[HXS_ID_LEN + 1]; /* "" if there was nothing to keep */
 	uint64_t files, bytes; /* staged */
 	double seconds, absent_seconds; /* in all; without a live path */
+	/* Of each source, with opts->until; on success, and the caller's. */
+	struct hxs_restore_records *records;
+	size_t record_count;
 };
+void hxs_restore_report_release(struct hxs_restore_report *rep);
 
 /*
  * Restore. Returns 0 when all targets are the snapshot's and that is durable;
@@ -46,6 +64,11 @@ struct hxs_restore_report {
  * a mount, a parent others can write to), -HXS_EBUSY (locked, or processes
  * use a target: they are named), -ENOSPC, -ECANCELED, -errno. Every message
  * ends by saying what was left as it was.
+ *
+ * With opts->until: -HXS_EUSAGE for a source that cannot be brought to a
+ * point in time, or a log that cannot be cut (format/until.h), naming it. A
+ * file that is cut is as of now; one all of whose records lie after the point
+ * is not restored, nor is a directory that held nothing else.
  */
 HXS_MUST_CHECK
 int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
@@ -54,7 +77,8 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 /*
  * What it would do, from the index against the live files, none of which is
  * read if it looks unchanged: @fn is called in path order ("SOURCE/PATH");
- * ADDED is what the restore would add. Changes nothing; takes no lock.
+ * ADDED is what the restore would add. Changes nothing; takes no lock. Not for
+ * opts->until.
  */
 HXS_MUST_CHECK
 int hxs_restore_plan(struct hxs_store *s, const struct hxs_restore_opts *opts,

@@ -60,9 +60,9 @@ static int open_chain(int stage_fd, const char *path)
 	return dir < 0 ? dir : HXS_STEAL_FD(dir);
 }
 
-/* Where entry @entry, at or below @top, is staged if @top is as @name. */
-static int chain_path(const struct hxs_index *idx, uint32_t top, uint32_t entry,
-		      const char *name, struct hxs_buf *out)
+int hxs_restore_staged_path(const struct hxs_index *idx, uint32_t top,
+			    uint32_t entry, const char *name,
+			    struct hxs_buf *out)
 {
 	HXS_AUTO_BUF struct hxs_buf above = HXS_BUF_INIT;
 	HXS_AUTO_BUF struct hxs_buf all = HXS_BUF_INIT;
@@ -136,7 +136,8 @@ static int finish_chain(struct hxs_stage *stage,
 
 		if (i && dirs[i] == dirs[i - 1])
 			continue;
-		r = chain_path(idx, it->entry, dirs[i], name, &path);
+		r = hxs_restore_staged_path(idx, it->entry, dirs[i], name,
+					    &path);
 		fd = r < 0 ? r : hxs_io_open_dir(stage_fd, path.data);
 		if (fd < 0)
 			return hxs_err_errno(err, -fd, "cannot stage '%s'",
@@ -160,15 +161,14 @@ int hxs_restore_stage_only(struct hxs_restore *rs, struct hxs_stage *stage,
 		HXS_AUTO_CLOSE int dir = -1;
 
 		hxs_index_get(idx, it->only[i], &node);
-		r = chain_path(idx, it->entry, node.parent, name, &path);
+		r = hxs_restore_staged_path(idx, it->entry, node.parent, name,
+					    &path);
 		dir = r < 0 ? r : open_chain(stage_fd, path.data);
 		if (dir < 0)
 			return hxs_err_errno(err, -dir, "cannot stage '%s'",
 					     node.name);
-		r = hxs_stage_entry(stage, it->only[i], dir, node.name, err);
-		if (r == 0)
-			r = hxs_restore_check_staged(rs, stage, it->only[i],
-						     dir, node.name, err);
+		r = hxs_restore_stage_one(rs, stage, it->only[i], dir,
+					  node.name, err);
 	}
 	return r < 0 ? r : finish_chain(stage, it, stage_fd, name, err);
 }

@@ -10,6 +10,7 @@
 #include "verbs/relay.h"
 #include "verbs/restore.h"
 #include "verbs/restore_pick.h"
+#include "verbs/restore_until.h"
 
 /* ---- restore_end.c ----------------------------------------------------- */
 
@@ -78,6 +79,7 @@ struct hxs_restore {
 	struct hxs_pool *pool;
 	struct hxs_journal *journal;
 	struct hxs_rollback rollback;
+	struct hxs_restore_until until;
 	bool held; /* processes use a target, and that is allowed */
 	uint64_t files, bytes; /* staged */
 };
@@ -164,6 +166,12 @@ int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err);
 
+/* Stage @entry as @name in @dir, check it, and cut what is to be cut. */
+HXS_MUST_CHECK
+int hxs_restore_stage_one(struct hxs_restore *rs, struct hxs_stage *stage,
+			  uint32_t entry, int dir, const char *name,
+			  struct hxs_err *err);
+
 /* ---- restore_chain.c --------------------------------------------------- */
 
 /*
@@ -174,6 +182,12 @@ HXS_MUST_CHECK
 int hxs_restore_check_staged(struct hxs_restore *rs, struct hxs_stage *stage,
 			     uint32_t entry, int dir, const char *name,
 			     struct hxs_err *err);
+
+/* Where entry @entry, at or below @top, is staged if @top is as @name. */
+HXS_MUST_CHECK
+int hxs_restore_staged_path(const struct hxs_index *idx, uint32_t top,
+			    uint32_t entry, const char *name,
+			    struct hxs_buf *out);
 
 /* Stage of directory @it just what is wanted, as @name in @stage_fd. */
 HXS_MUST_CHECK

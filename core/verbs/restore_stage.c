@@ -158,10 +158,8 @@ static int stage_contents(struct hxs_restore *rs,
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot note what '%s' is like",
 				     t->path);
-	r = hxs_stage_entry(stage, t->entry, stage_fd, HXS_SWAP_NEW_SELF, err);
-	if (r == 0)
-		r = hxs_restore_check_staged(rs, stage, t->entry, stage_fd,
-					     HXS_SWAP_NEW_SELF, err);
+	r = hxs_restore_stage_one(rs, stage, t->entry, stage_fd,
+				  HXS_SWAP_NEW_SELF, err);
 	if (r < 0)
 		return r;
 	fd = hxs_io_open_dir(stage_fd, HXS_SWAP_NEW_SELF);
@@ -170,7 +168,11 @@ static int stage_contents(struct hxs_restore *rs,
 		if (t->items[i].entry == HXS_NO_ENTRY)
 			continue;
 		hxs_swap_new_name(i, name);
-		if (renameat(fd, t->items[i].name, stage_fd, name) < 0)
+		if (renameat(fd, t->items[i].name, stage_fd, name) == 0)
+			continue;
+		if (errno == ENOENT && rs->opts->until)
+			t->items[i].entry = HXS_NO_ENTRY; /* cut */
+		else
 			r = -errno;
 	}
 	if (r < 0)
@@ -222,6 +224,34 @@ static int keep_left_out(const struct hxs_restore_target *t,
 
 /* ---- one item ---------------------------------------------------------- */
 
+int hxs_restore_stage_one(struct hxs_restore *rs, struct hxs_stage *stage,
+			  uint32_t entry, int dir, const char *name,
+			  struct hxs_err *err)
+{
+	int r = hxs_stage_entry(stage, entry, dir, name, err);
+
+	if (r == 0)
+		r = hxs_restore_check_staged(rs, stage, entry, dir, name, err);
+	if (r == 0)
+		r = hxs_restore_until_cut(&rs->until, stage, entry, dir, name,
+					  err);
+	return r;
+}
+
+/* Where nothing is left of @it its name goes. */
+static int note_gone(struct hxs_restore_item *it, int stage, const char *name,
+		     struct hxs_err *err)
+{
+	struct hxs_ident id;
+	int r = hxs_ident_of(stage, name, &id);
+
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot stage '%s'", it->name);
+	if (id.ino == 0)
+		it->entry = HXS_NO_ENTRY;
+	return 0;
+}
+
 static int stage_items(struct hxs_restore *rs,
 		       const struct hxs_restore_target *t, int stage_fd,
 		       struct hxs_stage *stage, struct hxs_err *err)
@@ -233,7 +263,7 @@ static int stage_items(struct hxs_restore *rs,
 	if (t->contents && t->whole)
 		r = stage_contents(rs, t, stage_fd, stage, err);
 	for (i = 0; r == 0 && i < t->item_count; i++) {
-		const struct hxs_restore_item *it = &t->items[i];
+		struct hxs_restore_item *it = &t->items[i];
 
 		hxs_swap_new_name(i, name);
 		if (it->only_count) {
@@ -242,13 +272,10 @@ static int stage_items(struct hxs_restore *rs,
 			continue;
 		}
 		if (it->entry != HXS_NO_ENTRY && !(t->contents && t->whole)) {
-			r = hxs_stage_entry(stage, it->entry, stage_fd, name,
-					    err);
-			if (r == 0)
-				r = hxs_restore_check_staged(rs, stage,
-							     it->entry,
-							     stage_fd, name,
-							     err);
+			r = hxs_restore_stage_one(rs, stage, it->entry,
+						  stage_fd, name, err);
+			if (r == 0 && rs->opts->until)
+				r = note_gone(it, stage_fd, name, err);
 		}
 		if (r == 0)
 			r = keep_left_out(t, it, stage_fd, name, err);

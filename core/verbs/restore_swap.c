@@ -30,7 +30,7 @@ static int look_at(int dirfd, const char *name, struct hxs_ident *id,
 
 /* Which files the moves are about, as of now. */
 static int fill_move(const struct hxs_restore_target *t, int stage,
-		     struct hxs_move *m, size_t n)
+		     struct hxs_move *m, size_t n, bool may_be_nothing)
 {
 	HXS_AUTO_CLOSE int dir = hxs_io_open_dir(t->place_fd, m->dir);
 	struct stat st = { .st_size = 0 };
@@ -49,7 +49,8 @@ static int fill_move(const struct hxs_restore_target *t, int stage,
 	/* What was there when we looked, or nothing, has to be there. */
 	if (r == 0 && t->items[n].entry != HXS_NO_ENTRY && m->new.ino == 0)
 		r = -ENOENT;
-	if (r == 0 && t->items[n].entry == HXS_NO_ENTRY && m->old.ino == 0)
+	if (r == 0 && t->items[n].entry == HXS_NO_ENTRY && m->old.ino == 0 &&
+	    !may_be_nothing)
 		r = -ENOENT;
 	return r;
 }
@@ -71,7 +72,9 @@ static int fill_target(const struct hxs_restore *rs, size_t n,
 	int r = stage < 0 ? stage : 0;
 
 	for (i = 0; r == 0 && i < to->move_count; i++)
-		r = fill_move(t, stage, &to->moves[i], i);
+		/* What was cut away may not have been there either. */
+		r = fill_move(t, stage, &to->moves[i], i,
+			      rs->opts->until != NULL);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot look at '%s'", t->path);
 	if (!is_unchanged_target(t, to))

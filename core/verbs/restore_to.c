@@ -8,6 +8,7 @@
 #include "verbs/restore_dir.h"
 #include "verbs/restore_pick.h"
 #include "verbs/restore_room.h"
+#include "verbs/restore_until.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ struct restore_to {
 	struct hxs_stage stage;
 	struct hxs_relay relay;
 	struct hxs_restore_dir to;
+	struct hxs_restore_until until;
 };
 
 /* ---- the copy ---------------------------------------------------------- */
@@ -60,12 +62,17 @@ static int stage_one(struct restore_to *rt, uint32_t entry, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int dir = -1;
 	struct hxs_node node;
+	int r;
 
 	hxs_index_get(hxs_snapshot_index(rt->snap), entry, &node);
 	dir = make_parent(rt, node.parent);
 	if (dir < 0)
 		return fail(rt, node.parent, dir, err);
-	return hxs_stage_entry(&rt->stage, entry, dir, node.name, err);
+	r = hxs_stage_entry(&rt->stage, entry, dir, node.name, err);
+	if (r == 0)
+		r = hxs_restore_until_cut(&rt->until, &rt->stage, entry, dir,
+					  node.name, err);
+	return r;
 }
 
 static int by_number_down(const void *pa, const void *pb)
@@ -179,6 +186,9 @@ static int run(struct restore_to *rt, const char *dir, struct hxs_err *err)
 
 	r = hxs_restore_open(rt->store, rt->opts, &rt->snap, &rt->pick, err);
 	if (r == 0)
+		r = hxs_restore_until_begin(&rt->until, rt->opts, rt->snap,
+					    &rt->pick, &rt->relay, err);
+	if (r == 0)
 		r = hxs_restore_dir_open(rt->store, dir, &rt->to, err);
 	if (r == 0)
 		r = check_room(rt, err);
@@ -207,13 +217,17 @@ int hxs_restore_to(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	hxs_restore_dir_close(&rt.to);
 	hxs_restore_pick_release(&rt.pick);
 	hxs_snapshot_unref(rt.snap);
-	if (r < 0)
+	if (r < 0) {
+		hxs_restore_until_release(&rt.until);
 		return r;
+	}
 	*out = (struct hxs_restore_report){
 		.files = rt.stage.files,
 		.bytes = rt.stage.bytes,
 		.seconds = hxs_clock_ticks() - since,
 	};
+	hxs_restore_until_report(&rt.until, out);
+	hxs_restore_until_release(&rt.until);
 	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
 	return 0;
 }

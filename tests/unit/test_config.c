@@ -19,6 +19,9 @@
 	"{\"store\": " value \
 	", \"environments\": {\"dev\": {\"sources\": {" DIR_A "}}}}"
 #define PATH(value) SOURCE("\"kind\": \"directory\", \"path\": " value)
+#define REC(value)                                           \
+	SOURCE("\"kind\": \"directory\", \"path\": \"/a\", " \
+	       "\"records\": " value)
 #define PG(members) SOURCE("\"kind\": \"postgres\", " members)
 #define CMD(members) SOURCE("\"kind\": \"command\", " members)
 #define E "environments.dev"
@@ -82,6 +85,13 @@ static const struct {
 	{ "databases as such",
 	  SOURCE("\"kind\": \"directory\", \"path\": \"/a\", \"sqlite\": "
 		 "\"backup\"") },
+	{ "records by number", REC("{\"sequence\": \"seq\"}") },
+	{ "records by time, in some files",
+	  REC("{\"time\": \"ts\", \"files\": \"log/*\"}") },
+	{ "no records", REC("null") },
+	{ "no records of a database",
+	  SOURCE("\"kind\": \"sqlite\", \"path\": \"/a\", \"records\": "
+		 "null") },
 	{ "a connection in words", PG("\"dsn\": \"host=x dbname=y\"") },
 	{ "names that only look nested",
 	  SOURCES("{\"a\": {\"kind\": \"directory\", \"path\": \"/x/a\"}, "
@@ -212,6 +222,22 @@ static const struct {
 	  SOURCE("\"kind\": \"sqlite\", \"path\": "
 		 "\"/a\", \"sqlite\": \"raw\""),
 	  "'" S ".sqlite' is not a known key" },
+	{ "records as a text", REC("\"seq\""),
+	  "'" S ".records': expected an object, found a string" },
+	{ "records by nothing", REC("{\"files\": \"*\"}"),
+	  "'" S ".records': it names neither a \"sequence\" nor a \"time\"" },
+	{ "a key that is no text", REC("{\"sequence\": 1}"),
+	  "'" S ".records.sequence': expected a string, found a number" },
+	{ "a key that is empty", REC("{\"time\": \"\"}"),
+	  "'" S ".records.time': it is empty" },
+	{ "files as a list", REC("{\"time\": \"t\", \"files\": [\"*\"]}"),
+	  "'" S ".records.files': expected a string, found a list" },
+	{ "another key of records", REC("{\"seq\": \"seq\"}"),
+	  "'" S ".records.seq' is not a known key" },
+	{ "records of a database",
+	  SOURCE("\"kind\": \"sqlite\", \"path\": \"/a\", \"records\": "
+		 "{\"sequence\": \"seq\"}"),
+	  "'" S ".records': expected null, found an object" },
 	{ "no dsn", PG("\"tables\": [\"x\"]"), "'" S ".dsn': it is missing" },
 	{ "an empty dsn", PG("\"dsn\": \"\""), "'" S ".dsn': it is empty" },
 	{ "a dsn that is none", PG("\"dsn\": \"hunter2\""),
@@ -436,7 +462,12 @@ static void test_confirm(void)
 		"false, \"sources\": {\"a\": {\"kind\": \"sqlite\", \"path\": "
 		"\"a/./b\"}}}, \"x\": {\"confirm\": true, \"sources\": "
 		"{\"c\": {\"kind\": \"directory\", \"sqlite\": \"raw\", "
-		"\"path\": \"c\"}}}}}";
+		"\"path\": \"c\", \"records\": {\"sequence\": \"n\"}}, "
+		"\"d\": {\"kind\": \"directory\", \"path\": \"d\", "
+		"\"records\": {\"time\": \"t\", \"files\": \"x\"}}, "
+		"\"e\": {\"kind\": \"sqlite\", \"path\": \"e\", \"records\": "
+		"null}}}}}";
+	const struct hxs_config_source *src;
 	HXS_AUTO(config) struct hxs_config *c = NULL;
 
 	if (!ok(parse(text, &c, NULL) == 0, "taken"))
@@ -444,6 +475,16 @@ static void test_confirm(void)
 	ok(!c->envs[0].confirm, "live without confirmation, as told");
 	ok(c->envs[1].confirm, "another with it, as told");
 	ok(c->envs[1].sources[0].sqlite_raw, "databases as they are, as told");
+	src = c->envs[1].sources;
+	is_str(src[0].records.sequence, "n", "the key of a number");
+	ok(!src[0].records.time, "none of a time");
+	is_str(src[0].records.files, "*.jsonl", "in these files");
+	is_str(src[1].records.time, "t", "the key of a time");
+	is_str(src[1].records.files, "x", "in others");
+	ok(!src[1].records.none && src[2].records.none, "or it has none");
+	ok(!c->envs[0].sources[0].records.none &&
+		   !c->envs[0].sources[0].records.files,
+	   "or nothing was said");
 	is_str(c->store, BASE "/s", "a relative store");
 	is_str(c->envs[0].sources[0].path, BASE "/a/b", "a plain path");
 }
@@ -596,7 +637,8 @@ static int parse_all(void)
 		"{\"settings\": "
 		"[\"A\", \"B\"], \"retention\": {\"last\": 1}, \"sources\": "
 		"{\"a\": {\"kind\": \"directory\", \"path\": \"/a\", "
-		"\"exclude\": [\"x\", \"y\"]}, \"b\": {\"kind\": \"sqlite\", "
+		"\"exclude\": [\"x\", \"y\"], \"records\": {\"sequence\": "
+		"\"s\", \"time\": \"t\"}}, \"b\": {\"kind\": \"sqlite\", "
 		"\"path\": \"/b\"}}}}}";
 	HXS_AUTO(config) struct hxs_config *c = NULL;
 
