@@ -5,6 +5,9 @@
 
 /* Failures to print stay with the stream; hxs_out_finish() asks for them. */
 
+#define WIDTH 79 /* of a line */
+#define INDENT 13 /* below the name of the program */
+
 static void print_opts(const struct hxs_opt *opt)
 {
 	char left[64];
@@ -19,10 +22,34 @@ static void print_opts(const struct hxs_opt *opt)
 	}
 }
 
+/* The length of the first piece of @s: a word, or all of a bracket. */
+static int piece_of(const char *s)
+{
+	int depth = 0, n;
+
+	for (n = 0; s[n] && (s[n] != ' ' || depth > 0); n++)
+		depth += (s[n] == '[') - (s[n] == ']');
+	return n;
+}
+
+/* In as many lines as a terminal's width wants. */
+static void print_usage(const struct hxs_cmd *cmd)
+{
+	int at = printf("usage: %s %s", HXS_TOOL_NAME, cmd->name), n;
+	const char *s;
+
+	for (s = cmd->synopsis; *s; s += n + (s[n] == ' ')) {
+		n = piece_of(s);
+		if (at + 1 + n > WIDTH)
+			at = printf("\n%*s", INDENT, "");
+		at += printf(" %.*s", n, s);
+	}
+	(void)printf("\n\n%s\n", cmd->summary);
+}
+
 static void print_cmd(const struct hxs_cmd *cmd)
 {
-	(void)printf("usage: %s %s%s%s\n\n%s\n", HXS_TOOL_NAME, cmd->name,
-		     *cmd->synopsis ? " " : "", cmd->synopsis, cmd->summary);
+	print_usage(cmd);
 	if (cmd->text)
 		(void)printf("\n%s", cmd->text);
 	if (cmd->opts) {

@@ -55,9 +55,8 @@ test_expect_success MANDOC 'each synopsis is the one of the manual' '
 	sed -n "/^SYNOPSIS/,/^DESCRIPTION/s/^  *\(hxsnap .*\)/\1/p" page |
 		sort >want &&
 	for cmd in $(commands); do
-		hxsnap "$cmd" -h |
-			sed -n "1s/^usage: //p" ||
-			return 1
+		hxsnap "$cmd" -h | sed -n "1,/^$/p" | tr -s "\n " " " |
+			sed "s/^usage: //; s/ *$//" && echo || return 1
 	done | sort >got &&
 	test_cmp want got
 '
