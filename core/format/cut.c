@@ -39,7 +39,7 @@ static void keep(struct hxs_cut *c, const char *line, size_t len)
 static int judge(const struct hxs_cut *c, const char *line, size_t len,
 		 struct hxs_err *err)
 {
-	struct hxs_json_span value;
+	struct hxs_json_span value = { .at = NULL };
 	int r;
 
 	if (line[len - 1] == '\n')
@@ -139,7 +139,7 @@ int hxs_cut_feed(struct hxs_cut *c, const void *data, size_t len,
 /* The last line, which has no newline. */
 static int take_last(struct hxs_cut *c, struct hxs_err *err)
 {
-	struct hxs_json_span value;
+	struct hxs_json_span value = { .at = NULL };
 	struct hxs_err why = HXS_ERR_INIT;
 	int r;
 

@@ -1,5 +1,5 @@
 #include "format/until.h"
-#include "tests/lib/tap.h"
+#include "tests/unit/oom.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -266,6 +266,21 @@ static void test_long(void)
 	is_str(err.message, "line 2: it is longer than 16 MiB", "... told");
 }
 
+static int cut_all(void)
+{
+	HXS_AUTO_CUT struct hxs_cut c;
+	struct hxs_err err = HXS_ERR_INIT;
+	struct hxs_digest kept;
+	struct hxs_until u;
+	int r = hxs_until_parse("5", &u, NULL);
+
+	if (r < 0)
+		hxs_cut_init(&c, &u, "seq");
+	return r < 0 ? r
+		     : cut(&c, &u, "{\"s\\u0065q\": 3}\n" R(4) R(6) "{\"s", 9,
+			   &kept, &err);
+}
+
 int main(void)
 {
 	test_points();
@@ -273,5 +288,6 @@ int main(void)
 	test_good();
 	test_bad();
 	test_long();
+	oom_each("cutting", cut_all);
 	return tap_done();
 }
