@@ -107,12 +107,14 @@ try() {
 	'
 }
 
-# The record of the restore, which all else hangs on.
+# The sample: the first record, which all else hangs on, and the intent with
+# its name, which the other disk must not be ahead of.
 if [ -z "$crash_all" ]; then
 	try ext4 together main 2 2 record
+	try ext4 apart side 10 10 journal
 else
 	try ext4 together main 1 1000 'record audit.log'
-	try ext4 apart 'main side main+side' 1 1000 'record audit.log'
+	try ext4 apart 'main side main+side' 1 1000 'record journal audit.log'
 	try xfs together main 1 1000 'record audit.log'
 fi
 

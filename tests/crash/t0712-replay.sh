@@ -34,7 +34,9 @@ record() {
 		[ "$status" -eq 200 ] && echo acknowledged >>recorded/mark &&
 		crash_is && [ "$now" = new ] && sync -f "$here/main" &&
 		echo end >>recorded/mark &&
-		power_off && umount recorded && wait "$recorder"
+		power_off &&
+		# the loop devices let go of it a moment later
+		test_poll 30 "umount recorded 2>/dev/null" && wait "$recorder"
 }
 
 # pairs ENDING: each disk's image with that one, and what it is to boot from.
