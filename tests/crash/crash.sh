@@ -295,7 +295,9 @@ crash_timeless_() {
 crash_is() {
 	crash_list >got || return 1
 	if [ "${1:-}" = -l ]; then
-		sed -i -E '/^([^ ]*\/)?\.hxsnap-/d' got
+		# what was displaced may be another name of what stays
+		sed -i -E '/^([^ ]*\/)?\.hxsnap-/d
+			s, 2 ([^ ]*/)?\.hxsnap-[^ ]+ , 1 - ,' got
 	fi
 	now=
 	cmp -s want-old got && now=old
