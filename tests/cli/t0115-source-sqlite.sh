@@ -183,6 +183,43 @@ test_expect_success 'whole by its digest and damaged by SQLite: not swapped in' 
 		hxsnap restore "dev/$id" && rows "$DB" 1
 '
 
+# ---- killed ------------------------------------------------------------------
+
+test_lazy_prereq PTRACE 'root that may trace a process' '
+	unshare -pf --mount-proc nthcall 1 kill true
+	[ $? -eq 137 ]'
+
+# killed_at N: a restore killed at its N-th change, with a -wal beside the live
+# file. Whoever opens it then, or after recovery, finds the old database or the
+# stored one, and never the one with the changes of the other.
+killed_at() {
+	rm -rf app "$STORE" copy && cp -a app.before app &&
+		cp -a store.before "$STORE" || return 1
+	unshare -pf --mount-proc nthcall -m "$1" kill \
+		hxsnap -q restore "dev/$id" >out 2>err
+	ended=$? && cp -a app copy &&
+		{ cmp -s app.before/memory.db copy/memory.db ||
+			test_path_is_missing copy/memory.db-wal; } &&
+		{ rows copy/memory.db "1 2 3" || rows copy/memory.db "1 2" ||
+			rows copy/memory.db 1; } &&
+		rm -rf copy && hxsnap -q recover && no_remains &&
+		if cmp -s app.before/memory.db "$DB"; then
+			cmp app.before/memory.db-wal "$DB-wal" &&
+				rows "$DB" "1 2 3"
+		else
+			alone app memory.db && rows "$DB" 1
+		fi
+}
+
+test_expect_success PTRACE 'killed anywhere: no -wal is ever applied to another database' '
+	anew && make_db && id=$(hxsnap -q create dev) && rm -f "$DB"-* &&
+	sqlite3 "$DB" "INSERT INTO t VALUES(2)" && rm -f "$DB"-* && pending 3 &&
+	cp -a app app.before && cp -a "$STORE" store.before && n=1 ended=137 &&
+	while [ "$ended" -eq 137 ]; do
+		killed_at "$n" && n=$((n + 8)) || return 1
+	done && [ "$ended" -eq 200 ] && [ "$n" -gt 60 ]
+'
+
 # ---- under writers ------------------------------------------------------------
 
 # twenty MODE: backups while a writer goes on in that mode, each into a store
