@@ -3,6 +3,10 @@
  * has: a program that it left running in the background may go on, and may
  * hold the pipe, so the end of the output is not waited for. What a time
  * limit or too much output ends, it ends for the whole group.
+ *
+ * Standard error goes into a pipe whose writers can read, too: so a program
+ * left in the background never dies of SIGPIPE when we have gone. What it
+ * says then fills the pipe and is lost, and it does not wait for anybody.
  */
 #include "base/proc.h"
 
@@ -14,18 +18,24 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #define NO_PIDFD_POLL_MS 20 /* how often to look where pidfd is missing */
+#define STOP_POLL_MS 50 /* how often to ask whether it is to be ended */
+#define TAIL 4096 /* bytes of standard error kept while it runs */
 
 struct hxs_proc {
 	struct hxs_proc_opts opts;
 	pid_t pid; /* 0: reaped, or never there */
 	int pidfd; /* readable when it has ended; or -1 */
 	int out; /* its standard output; or -1 */
+	int words, words_in; /* both ends of its standard error; or -1 */
+	char tail[TAIL]; /* the end of what it said there */
+	size_t tail_len;
 	int64_t deadline; /* 0: none */
 };
 
@@ -57,8 +67,26 @@ static int make_pipe(int *rd, int *wr)
 	return 0;
 }
 
+/* The same, with a writing end that can be read from. */
+static int make_words(int *rd, int *wr)
+{
+	HXS_AUTO_CLOSE int only = -1, both = -1;
+	char path[64];
+	int r;
+
+	r = make_pipe(rd, &only);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", only);
+	both = open(path, O_RDWR | O_CLOEXEC);
+	if (both < 0)
+		return -errno;
+	*wr = fcntl(both, F_DUPFD_CLOEXEC, 3);
+	return *wr < 0 ? -errno : 0;
+}
+
 static int describe_files(posix_spawn_file_actions_t *fa,
-			  const struct hxs_proc_opts *opts, int out)
+			  const struct hxs_proc_opts *opts, int out, int words)
 {
 	int r;
 
@@ -68,7 +96,9 @@ static int describe_files(posix_spawn_file_actions_t *fa,
 	else if (r == 0)
 		r = posix_spawn_file_actions_addopen(fa, 1, "/dev/null",
 						     O_WRONLY, 0);
-	if (r == 0)
+	if (r == 0 && words >= 0)
+		r = posix_spawn_file_actions_adddup2(fa, words, 2);
+	else if (r == 0)
 		r = posix_spawn_file_actions_addopen(fa, 2, "/dev/null",
 						     O_WRONLY, 0);
 	if (r == 0)
@@ -99,8 +129,11 @@ static int describe_signals(posix_spawnattr_t *attr)
 	return -r;
 }
 
-static int spawn(const struct hxs_proc_opts *opts, int out, pid_t *pid)
+static int spawn(const struct hxs_proc_opts *opts, int out, int words,
+		 pid_t *pid)
 {
+	const char *const *env =
+		opts->env ? opts->env : (const char *const *)environ;
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	int r;
@@ -110,12 +143,13 @@ static int spawn(const struct hxs_proc_opts *opts, int out, pid_t *pid)
 		return r;
 	r = -posix_spawnattr_init(&attr);
 	if (r == 0) {
-		r = describe_files(&fa, opts, out);
+		r = describe_files(&fa, opts, out, words);
 		if (r == 0)
 			r = describe_signals(&attr);
 		if (r == 0)
 			r = -posix_spawnp(pid, opts->argv[0], &fa, &attr,
-					  (char *const *)opts->argv, environ);
+					  (char *const *)opts->argv,
+					  (char *const *)env);
 		(void)posix_spawnattr_destroy(&attr); /* cannot fail */
 	}
 	(void)posix_spawn_file_actions_destroy(&fa); /* cannot fail */
@@ -162,15 +196,64 @@ static int take_output(struct hxs_proc *c, size_t before, struct hxs_buf *out)
 	return 0;
 }
 
+/* Keep the end of what there is on standard error. Fails for nobody. */
+static void take_words(struct hxs_proc *c)
+{
+	char chunk[TAIL];
+	size_t n, keep;
+	ssize_t got;
+
+	while (c->words >= 0) {
+		got = read(c->words, chunk, sizeof(chunk));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return;
+		n = (size_t)got;
+		keep = c->tail_len;
+		if (keep > TAIL - n)
+			keep = TAIL - n;
+		memmove(c->tail, c->tail + c->tail_len - keep, keep);
+		memcpy(c->tail + keep, chunk, n);
+		c->tail_len = keep + n;
+	}
+}
+
+static bool is_blank(char ch)
+{
+	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
+}
+
+/* Hand over the last line of it that says anything. */
+static void tell_words(struct hxs_proc *c)
+{
+	const char *from = c->tail, *to = from + c->tail_len, *nl;
+
+	if (!c->opts.said)
+		return;
+	while (to > from && is_blank(to[-1]))
+		to--;
+	nl = memrchr(from, '\n', (size_t)(to - from));
+	if (nl)
+		from = nl + 1;
+	if (to - from > HXS_PROC_SAID)
+		to = from + HXS_PROC_SAID;
+	/* Without memory for it, it says nothing. */
+	(void)hxs_buf_append(c->opts.said, from, (size_t)(to - from));
+}
+
 /* Wait for output or the end, at most until the deadline. */
 static int wait_for_news(const struct hxs_proc *c)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = c->pidfd, .events = POLLIN },
 		{ .fd = c->out, .events = POLLIN },
+		{ .fd = c->words, .events = POLLIN },
 	};
 	int64_t left = -1;
 
+	if (c->opts.stop && c->opts.stop(c->opts.stop_ctx))
+		return -ECANCELED;
 	if (c->deadline) {
 		left = c->deadline - now_ms();
 		if (left <= 0)
@@ -178,9 +261,11 @@ static int wait_for_news(const struct hxs_proc *c)
 	}
 	if (c->pidfd < 0 && (left < 0 || left > NO_PIDFD_POLL_MS))
 		left = NO_PIDFD_POLL_MS;
+	if (c->opts.stop && (left < 0 || left > STOP_POLL_MS))
+		left = STOP_POLL_MS;
 	if (left > 60 * 1000)
 		left = 60 * 1000;
-	if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
+	if (poll(fds, 3, (int)left) < 0 && errno != EINTR)
 		return -errno;
 	return 0;
 }
@@ -196,6 +281,7 @@ static int follow(struct hxs_proc *c, struct hxs_buf *out)
 		ended = has_ended(c);
 		if (ended < 0)
 			return ended;
+		take_words(c);
 		r = take_output(c, before, out);
 		if (r < 0 || ended)
 			return r;
@@ -228,10 +314,17 @@ static int reap(struct hxs_proc *c, bool stop, int *status)
 
 static int say_why(const struct hxs_proc_opts *opts, int r, struct hxs_err *err)
 {
+	bool whole = opts->timeout_ms % 1000 == 0;
+
 	if (r == -ETIMEDOUT)
 		return hxs_err_set(err, ETIMEDOUT,
-				   "'%s' did not end within %u ms",
-				   opts->argv[0], opts->timeout_ms);
+				   "'%s' did not end within %u %s",
+				   opts->argv[0],
+				   opts->timeout_ms / (whole ? 1000 : 1),
+				   whole ? "s" : "ms");
+	if (r == -ECANCELED)
+		return hxs_err_set(err, ECANCELED, "'%s' was cancelled",
+				   opts->argv[0]);
 	if (r == -EFBIG)
 		return hxs_err_set(err, EFBIG, "'%s' wrote more than %zu bytes",
 				   opts->argv[0], opts->max_output);
@@ -252,6 +345,13 @@ void hxs_proc_free(struct hxs_proc *p)
 		(void)close(p->pidfd); /* nothing was written through it */
 	if (p->out >= 0)
 		(void)close(p->out); /* only read */
+	if (p->words >= 0)
+		(void)close(p->words); /* only read */
+	if (p->words_in >= 0) {
+		/* Whoever still has it is not to wait for a reader. */
+		(void)fcntl(p->words_in, F_SETFL, O_RDWR | O_NONBLOCK);
+		(void)close(p->words_in); /* never written through */
+	}
 	free(p);
 }
 
@@ -265,11 +365,15 @@ int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
 	if (!p)
 		return say_why(opts, -ENOMEM, err);
 	p->opts = *opts;
-	p->pidfd = p->out = -1;
+	p->pidfd = p->out = p->words = p->words_in = -1;
 	if (output)
 		r = make_pipe(&p->out, &wr);
+	/* Where there is no /proc, it says nothing. */
+	if (r == 0 && opts->said && make_words(&p->words, &p->words_in) < 0 &&
+	    p->words >= 0)
+		(void)close(HXS_STEAL_FD(p->words)); /* only read */
 	if (r == 0)
-		r = spawn(opts, wr, &p->pid);
+		r = spawn(opts, wr, p->words_in, &p->pid);
 	if (r < 0) {
 		p->pid = 0; /* whatever was made of it */
 		return say_why(opts, r, err);
@@ -290,6 +394,8 @@ int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,
 	assert(p->pid && !out == (p->out < 0));
 	r = follow(p, out);
 	reaped = reap(p, r < 0, &found);
+	take_words(p);
+	tell_words(p);
 	if (r == 0)
 		r = reaped;
 	if (r < 0) {

@@ -11,15 +11,26 @@ struct hxs_proc_opts {
 	const char *const
 		*argv; /* NULL-terminated; argv[0] looked up in PATH */
 	const char *cwd; /* or NULL */
+	const char *const *env; /* "NAME=value", NULL-terminated; NULL: ours */
 	unsigned timeout_ms; /* 0: none; then the process group is killed */
 	size_t max_output; /* bytes of standard output kept; more is an error */
+	/*
+	 * Gets the last line of standard error that is not blank, however it
+	 * ended, at most HXS_PROC_SAID bytes and whatever bytes they are.
+	 * NULL: standard error is dropped.
+	 */
+	struct hxs_buf *said;
+	/* Asked often while it is waited for; true ends it like the limit. */
+	bool (*stop)(void *ctx);
+	void *stop_ctx;
 };
+#define HXS_PROC_SAID 200
 
 /*
- * Run it with standard input from /dev/null and standard error dropped, all
- * other descriptors closed. *@status is the exit status, or 128 + signal.
- * Returns 0 when it ran, -ETIMEDOUT, -EFBIG, or -errno when it could not be
- * started. @out may be NULL.
+ * Run it with standard input from /dev/null, all other descriptors closed.
+ * *@status is the exit status, or 128 + signal. Returns 0 when it ran,
+ * -ETIMEDOUT, -EFBIG, -ECANCELED, or -errno when it could not be started.
+ * @out may be NULL.
  */
 HXS_MUST_CHECK
 int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,

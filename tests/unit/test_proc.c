@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define SH(script)                       \
 	(const char *const[])            \
@@ -366,6 +367,116 @@ static void test_steps(void)
 	hxs_proc_free(NULL);
 }
 
+static const struct {
+	const char *label, *script, *said;
+} said_cases[] = {
+	{ "a line", "echo why >&2; exit 3", "why" },
+	{ "nothing", ":", "" },
+	{ "the last line", "echo a >&2; echo b >&2", "b" },
+	{ "one that is not ended", "echo a >&2; printf b >&2", "b" },
+	{ "blank lines after it", "printf 'a b \\n\\n \\t\\n' >&2", "a b" },
+	{ "blank lines alone", "printf '\\n\\n' >&2", "" },
+	{ "whatever bytes", "printf 'a\\033[1m' >&2", "a\033[1m" },
+	{ "much before it", "seq 100000 >&2; echo end >&2", "end" },
+	{ "by another name", "echo x >/dev/stderr", "x" },
+};
+
+static void test_said(void)
+{
+	HXS_AUTO_BUF struct hxs_buf said = HXS_BUF_INIT;
+	struct hxs_proc_opts opts = { .timeout_ms = 60000, .said = &said };
+	int status = -1;
+	size_t i;
+
+	for (i = 0; i < HXS_ARRAY_LEN(said_cases); i++) {
+		opts.argv = SH(said_cases[i].script);
+		hxs_buf_truncate(&said, 0);
+		is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "%s: runs",
+		       said_cases[i].label);
+		is_str(hxs_buf_str(&said), said_cases[i].said, "%s",
+		       said_cases[i].label);
+	}
+	opts.argv = SH("head -c 5000 /dev/zero | tr '\\0' x >&2");
+	hxs_buf_truncate(&said, 0);
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "a long line");
+	is_int((int)said.len, HXS_PROC_SAID, "is cut");
+	opts.argv = SH("echo late >&2; while :; do :; done");
+	opts.timeout_ms = 2000;
+	hxs_buf_truncate(&said, 0);
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), -ETIMEDOUT,
+	       "too long");
+	is_str(hxs_buf_str(&said), "late", "what it said until then");
+}
+
+/* Nobody reads any more: who is left neither dies of it nor waits. */
+static void test_left_alone(void)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	char dir[] = "/tmp/hxs-unit-XXXXXX", script[512], path[64];
+	HXS_AUTO_BUF struct hxs_buf said = HXS_BUF_INIT;
+	struct hxs_proc_opts opts = { .timeout_ms = 60000, .said = &said };
+	int status = -1, tries, fd;
+
+	if (!mkdtemp(dir)) {
+		ok(false, "a directory");
+		return;
+	}
+	(void)snprintf(script, sizeof(script),
+		       "(cd %s; until [ -e gone ]; do sleep 0.01; done; "
+		       "echo x >&2; head -c 300000 /dev/zero >&2; : >done) &",
+		       dir);
+	opts.argv = SH(script);
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "one is left");
+	(void)snprintf(path, sizeof(path), "%s/gone", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	(void)close(fd);
+	(void)snprintf(script, sizeof(script), "%s/done", dir);
+	for (tries = 0; tries < 3000 && access(script, F_OK) < 0; tries++)
+		(void)nanosleep(&pause, NULL);
+	is_int(access(script, F_OK), 0, "and has gone on to its end");
+	(void)unlink(script);
+	(void)unlink(path);
+	(void)rmdir(dir);
+}
+
+static void test_env(void)
+{
+	static const char *const env[] = { "A=1", "B=two words", NULL };
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	const struct hxs_proc_opts opts = {
+		.argv = SH("echo \"$A $B ${HOME-none}\""),
+		.env = env,
+		.max_output = 100,
+	};
+	int status = -1;
+
+	(void)setenv("HOME", "/x", 1);
+	is_int(hxs_proc_run(&opts, &out, &status, NULL), 0, "surroundings");
+	is_str(hxs_buf_str(&out), "1 two words none\n", "those and no others");
+}
+
+static bool after_some(void *ctx)
+{
+	return ++*(int *)ctx > 3;
+}
+
+static void test_stop(void)
+{
+	struct hxs_err err = HXS_ERR_INIT;
+	int asked = 0, status = 42;
+	const struct hxs_proc_opts opts = {
+		.argv = SH("trap '' TERM; while :; do sleep 1000; done"),
+		.stop = after_some,
+		.stop_ctx = &asked,
+	};
+
+	is_int(hxs_proc_run(&opts, NULL, &status, &err), -ECANCELED,
+	       "cancelled");
+	is_str(err.message, "'sh' was cancelled", "says so");
+	is_int(asked, 4, "asked until then");
+	is_int(status, 42, "no status");
+}
+
 int main(void)
 {
 	/* One that holds a directory nobody may look into answers EACCES. */
@@ -376,6 +487,10 @@ int main(void)
 	test_background();
 	test_threads();
 	test_steps();
+	test_said();
+	test_left_alone();
+	test_env();
+	test_stop();
 	test_closed();
 	test_surroundings();
 	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no zombie");
