@@ -1,4 +1,4 @@
-#include "format/config.h"
+#include "format/config_internal.h"
 
 #include <string.h>
 
@@ -40,6 +40,7 @@ static void release_env(struct hxs_config_env *e)
 		free(e->settings[i].value);
 	}
 	free(e->settings);
+	hxs_config_release_hooks(e);
 	free(e->name);
 }
 
@@ -53,6 +54,7 @@ void hxs_config_free(struct hxs_config *c)
 		release_env(&c->envs[i]);
 	free(c->envs);
 	free(c->store);
+	free(c->base);
 	free(c->file);
 	free(c);
 }

@@ -40,6 +40,28 @@ struct hxs_config_setting {
 	char *name, *value; /* value NULL: not set, or a secret */
 };
 
+/* Before or after what, hooks run. */
+enum hxs_hook_event {
+	HXS_BEFORE_CREATE,
+	HXS_AFTER_CREATE,
+	HXS_BEFORE_RESTORE,
+	HXS_AFTER_RESTORE,
+	HXS_ON_FAILURE,
+	HXS_HEALTH,
+	HXS_HOOK_EVENTS
+};
+
+struct hxs_config_hook {
+	char **argv; /* NULL-terminated, argv[0] there */
+	unsigned timeout_ms; /* never 0 */
+	bool warn; /* its failure is a warning and nothing else */
+};
+
+struct hxs_config_hooks {
+	struct hxs_config_hook *hook; /* in the order they run */
+	size_t count;
+};
+
 struct hxs_config_env {
 	char *name;
 	bool confirm;
@@ -47,10 +69,12 @@ struct hxs_config_env {
 	size_t source_count;
 	struct hxs_config_setting *settings; /* sorted, none that is secret */
 	size_t setting_count;
+	struct hxs_config_hooks hooks[HXS_HOOK_EVENTS];
 };
 
 struct hxs_config {
 	char *file; /* where it came from, for messages */
+	char *base; /* absolute: what relative paths count from */
 	char *store; /* absolute */
 	bool from_env_file; /* the store is the project's own ./data */
 	struct hxs_config_env *envs; /* sorted by name */
@@ -67,8 +91,7 @@ HXS_AUTO_DEFINE(config, struct hxs_config *, hxs_config_free)
  * keys, wrong types, impossible values, two sources of one path or one
  * inside the other, a source inside the store or around it, a name that is
  * none: -HXS_EUSAGE naming the key's path. Keys of section 7 whose work
- * comes later (hooks, retention, objectives) are checked and kept out of the
- * model. @file is for messages.
+ * comes later (retention, objectives) are checked and kept out of the model. @file is for messages.
  */
 HXS_MUST_CHECK
 int hxs_config_parse(const char *text, size_t len, const char *file,
@@ -107,6 +130,9 @@ bool hxs_config_has_password(const char *value);
 /* The environment named so, or NULL. */
 const struct hxs_config_env *hxs_config_env(const struct hxs_config *c,
 					    const char *name);
+
+/* "before_create" and so on. */
+const char *hxs_config_hook_name(enum hxs_hook_event event);
 
 /* "directory" and so on. */
 const char *hxs_config_kind_name(enum hxs_source_kind kind);

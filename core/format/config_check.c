@@ -58,8 +58,7 @@ int hxs_config_text(const struct hxs_json *v, const char **out,
 	return 0;
 }
 
-/* An argument list, or another list of texts: not empty, nor any of them. */
-static int check_texts(const struct hxs_json *v, struct hxs_err *err)
+int hxs_config_check_texts(const struct hxs_json *v, struct hxs_err *err)
 {
 	const struct hxs_json *c;
 	const char *text = NULL;
@@ -112,7 +111,7 @@ int hxs_config_check_postgres(const struct hxs_json *v, struct hxs_err *err)
 	if (r < 0)
 		return r;
 	member = hxs_json_get(v, "tables");
-	return member ? check_texts(member, err) : 0;
+	return member ? hxs_config_check_texts(member, err) : 0;
 }
 
 static int check_file_name(const struct hxs_json *v, struct hxs_err *err)
@@ -141,36 +140,12 @@ int hxs_config_check_command(const struct hxs_json *v, struct hxs_err *err)
 		r = hxs_config_want(v, keys[i], HXS_JSON_ARRAY, &member, err);
 		if (r < 0)
 			return r;
-		r = check_texts(member, err);
+		r = hxs_config_check_texts(member, err);
 		if (r < 0)
 			return r;
 	}
 	r = hxs_config_want(v, "file", HXS_JSON_STRING, &member, err);
 	return r < 0 ? r : check_file_name(member, err);
-}
-
-int hxs_config_check_hooks(const struct hxs_json *v, struct hxs_err *err)
-{
-	static const char *const keys[] = { "before_create",  "after_create",
-					    "before_restore", "after_restore",
-					    "health",	      NULL };
-	const struct hxs_json *hook, *c;
-	int r;
-
-	r = hxs_json_only_keys(v, keys, err);
-	if (r < 0)
-		return r;
-	for (hook = hxs_json_first(v); hook; hook = hxs_json_next(hook)) {
-		r = hxs_json_expect(hook, HXS_JSON_ARRAY, err);
-		if (r < 0)
-			return r;
-		for (c = hxs_json_first(hook); c; c = hxs_json_next(c)) {
-			r = check_texts(c, err);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
 }
 
 /*
@@ -237,7 +212,7 @@ struct unit {
 
 /* A whole number without sign or leading nought, above 0, and a unit. */
 static bool is_measure(const char *s, const struct unit *units, size_t count,
-		       uint64_t limit)
+		       uint64_t limit, uint64_t *out)
 {
 	uint64_t n = 0;
 	size_t i;
@@ -248,13 +223,18 @@ static bool is_measure(const char *s, const struct unit *units, size_t count,
 		if (__builtin_mul_overflow(n, 10u, &n) ||
 		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
 			return false;
-	for (i = 0; i < count; i++)
-		if (strcmp(s, units[i].name) == 0)
-			return n > 0 && n <= limit / units[i].factor;
+	for (i = 0; i < count; i++) {
+		if (strcmp(s, units[i].name) != 0)
+			continue;
+		if (n == 0 || n > limit / units[i].factor)
+			return false;
+		*out = n * units[i].factor;
+		return true;
+	}
 	return false;
 }
 
-static bool is_duration(const char *s)
+bool hxs_config_duration(const char *s, uint64_t *seconds)
 {
 	static const struct unit units[] = {
 		{ "s", 1 },
@@ -263,10 +243,10 @@ static bool is_duration(const char *s)
 		{ "d", 86400 },
 	};
 
-	return is_measure(s, units, HXS_ARRAY_LEN(units), SECONDS_MAX);
+	return is_measure(s, units, HXS_ARRAY_LEN(units), SECONDS_MAX, seconds);
 }
 
-static bool is_size(const char *s)
+static bool is_size(const char *s, uint64_t *bytes)
 {
 	static const struct unit units[] = {
 		{ "B", 1 },
@@ -276,23 +256,24 @@ static bool is_size(const char *s)
 		{ "TiB", 1ull << 40 },
 	};
 
-	return is_measure(s, units, HXS_ARRAY_LEN(units), SIZE_LIMIT);
+	return is_measure(s, units, HXS_ARRAY_LEN(units), SIZE_LIMIT, bytes);
 }
 
 int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err)
 {
 	static const struct {
 		const char *key;
-		bool (*right)(const char *s);
+		bool (*right)(const char *s, uint64_t *value);
 		const char *what;
 	} members[] = {
-		{ "rpo", is_duration, "it is no duration such as 24h" },
-		{ "rto", is_duration, "it is no duration such as 60s" },
+		{ "rpo", hxs_config_duration, "it is no duration such as 24h" },
+		{ "rto", hxs_config_duration, "it is no duration such as 60s" },
 		{ "min_size", is_size, "it is no size such as 1MiB" },
 	};
 	static const char *const keys[] = { "rpo", "rto", "min_size", NULL };
 	const struct hxs_json *member;
 	const char *text = NULL;
+	uint64_t value;
 	size_t i;
 	int r;
 
@@ -306,7 +287,7 @@ int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err)
 		r = hxs_json_string(member, &text, err);
 		if (r < 0)
 			return r;
-		if (!members[i].right(text))
+		if (!members[i].right(text, &value))
 			return hxs_config_refuse(member, NULL, members[i].what,
 						 err);
 	}

@@ -216,8 +216,9 @@ static int build(struct hxs_config_dotenv *r, struct found *f, const char *base,
 				   known[EVENTS], known[PROJECTIONS]);
 	config->from_env_file = true;
 	config->file = strdup(r->file);
+	config->base = strdup(base);
 	config->envs = calloc(1, sizeof(*config->envs));
-	if (!config->file || !config->envs)
+	if (!config->file || !config->base || !config->envs)
 		return no_memory(r);
 	env = &config->envs[config->env_count++];
 	env->confirm = strcmp(name, "live") == 0;

@@ -71,10 +71,21 @@ int hxs_config_check_postgres(const struct hxs_json *v, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_config_check_command(const struct hxs_json *v, struct hxs_err *err);
 HXS_MUST_CHECK
-int hxs_config_check_hooks(const struct hxs_json *v, struct hxs_err *err);
-HXS_MUST_CHECK
 int hxs_config_check_retention(const struct hxs_json *v, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err);
+
+/* A duration such as "30s": its seconds, more than 0; else false. */
+bool hxs_config_duration(const char *s, uint64_t *seconds);
+
+/* An argument list, or another list of texts: not empty, nor any of them. */
+HXS_MUST_CHECK
+int hxs_config_check_texts(const struct hxs_json *v, struct hxs_err *err);
+
+/* The hooks of @env, which owns what there is whatever is returned. */
+HXS_MUST_CHECK
+int hxs_config_parse_hooks(const struct hxs_json *v, struct hxs_config_env *env,
+			   struct hxs_err *err);
+void hxs_config_release_hooks(struct hxs_config_env *env);
 
 #endif

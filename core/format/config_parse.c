@@ -336,12 +336,10 @@ static int parse_options(struct parse *p, const struct hxs_json *v,
 {
 	static int (*const checks[])(const struct hxs_json *,
 				     struct hxs_err *) = {
-		hxs_config_check_hooks,
 		hxs_config_check_retention,
 		hxs_config_check_objectives,
 	};
-	static const char *const keys[] = { "hooks", "retention",
-					    "objectives" };
+	static const char *const keys[] = { "retention", "objectives" };
 	const struct hxs_json *member;
 	size_t i;
 	int r = 0;
@@ -355,6 +353,9 @@ static int parse_options(struct parse *p, const struct hxs_json *v,
 	member = hxs_json_get(v, "settings");
 	if (member)
 		r = parse_settings(p, member, env);
+	member = hxs_json_get(v, "hooks");
+	if (r >= 0 && member)
+		r = hxs_config_parse_hooks(member, env, p->err);
 	for (i = 0; r >= 0 && i < HXS_ARRAY_LEN(keys); i++) {
 		member = hxs_json_get(v, keys[i]);
 		if (member)
@@ -446,9 +447,11 @@ int hxs_config_parse(const char *text, size_t len, const char *file,
 	if (r < 0)
 		return hxs_err_prefix(err, r, "'%s'", file);
 	p.config = config = calloc(1, sizeof(*config));
-	if (config)
+	if (config) {
 		config->file = strdup(file);
-	if (!config || !config->file)
+		config->base = strdup(base);
+	}
+	if (!config || !config->file || !config->base)
 		r = no_memory(&p);
 	else
 		r = parse_root(&p, hxs_json_root(doc));

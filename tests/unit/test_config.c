@@ -70,6 +70,9 @@ static const struct {
 	{ "empty lists",
 	  OPTION("\"settings\": [], \"hooks\": {\"health\": []}") },
 	{ "no hook at all", OPTION("\"hooks\": {}") },
+	{ "a hook with a limit and a policy",
+	  OPTION("\"hooks\": {\"on_failure\": [{\"run\": [\"x\"], "
+		 "\"timeout\": \"1d\", \"policy\": \"fail\"}]}") },
 	{ "no objective", OPTION("\"objectives\": {}") },
 	{ "every unit",
 	  OPTION("\"objectives\": {\"rpo\": \"90m\", \"rto\": \"7d\", "
@@ -311,6 +314,36 @@ static const struct {
 	{ "an empty word of a hook",
 	  OPTION("\"hooks\": {\"health\": [[\"x\"], [\"\"]]}"),
 	  "'" E ".hooks.health[1][0]': it is empty" },
+	{ "an object without a command",
+	  OPTION("\"hooks\": {\"health\": [{\"timeout\": \"1s\"}]}"),
+	  "'" E ".hooks.health[0].run': it is missing" },
+	{ "a hook's unknown key",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": [\"x\"], "
+		 "\"limit\": 1}]}"),
+	  "'" E ".hooks.health[0].limit' is not a known key" },
+	{ "an empty command",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": []}]}"),
+	  "'" E ".hooks.health[0].run': it is empty" },
+	{ "a hook's limit without a unit",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": [\"x\"], "
+		 "\"timeout\": \"30\"}]}"),
+	  "'" E ".hooks.health[0].timeout': it is no duration" },
+	{ "a hook's limit of nothing",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": [\"x\"], "
+		 "\"timeout\": \"0s\"}]}"),
+	  "'" E ".hooks.health[0].timeout': it is no duration" },
+	{ "a hook's limit of more than a day",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": [\"x\"], "
+		 "\"timeout\": \"25h\"}]}"),
+	  "'" E ".hooks.health[0].timeout': it is no duration" },
+	{ "a hook's limit as a number",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": [\"x\"], "
+		 "\"timeout\": 30}]}"),
+	  "'" E ".hooks.health[0].timeout': expected a string, found" },
+	{ "a hook's policy that is none",
+	  OPTION("\"hooks\": {\"health\": [{\"run\": [\"x\"], "
+		 "\"policy\": \"stop\"}]}"),
+	  "'" E ".hooks.health[0].policy': it is neither" },
 	{ "a hook's word that is none",
 	  OPTION("\"hooks\": {\"health\": [[\"x\", null]]}"),
 	  "'" E ".hooks.health[0][1]': expected a string, found null" },
@@ -489,6 +522,32 @@ static void test_confirm(void)
 	is_str(c->envs[0].sources[0].path, BASE "/a/b", "a plain path");
 }
 
+static void test_hooks(void)
+{
+	static const char text[] = OPTION(
+		"\"hooks\": {\"before_restore\": [[\"systemctl\", \"stop\", "
+		"\"app\"], {\"run\": [\"x\"], \"timeout\": \"2m\", "
+		"\"policy\": \"warn\"}], \"health\": []}");
+	HXS_AUTO(config) struct hxs_config *c = NULL;
+	const struct hxs_config_hooks *list;
+
+	if (!ok(parse(text, &c, NULL) == 0, "hooks"))
+		return;
+	is_str(c->base, BASE, "where they run");
+	list = &c->envs[0].hooks[HXS_BEFORE_RESTORE];
+	is_int((int)list->count, 2, "two before a restore");
+	is_str(list->hook[0].argv[0], "systemctl", "a program");
+	is_str(list->hook[0].argv[2], "app", "its last word");
+	ok(!list->hook[0].argv[3], "and no more");
+	is_int((int)list->hook[0].timeout_ms, 60000, "the limit of all");
+	ok(!list->hook[0].warn, "it may not fail");
+	is_str(list->hook[1].argv[0], "x", "another");
+	is_int((int)list->hook[1].timeout_ms, 120000, "its own limit");
+	ok(list->hook[1].warn, "this one may fail");
+	is_int((int)c->envs[0].hooks[HXS_HEALTH].count, 0, "none for health");
+	is_str(hxs_config_hook_name(HXS_ON_FAILURE), "on_failure", "a name");
+}
+
 static void test_secrets(void)
 {
 	static const char *const secret[] = {
@@ -651,6 +710,7 @@ int main(void)
 	test_good();
 	test_bad();
 	test_confirm();
+	test_hooks();
 	test_secrets();
 	test_extremes();
 	test_many();
