@@ -26,6 +26,7 @@ static void unlock(struct hxfs_control *c)
 static void record(struct hxfs_control *c, const struct hxfs_ticket *t,
 		   struct hxfs_outcome *o)
 {
+	int result = o->status < 0 ? o->status : o->result;
 	const struct hxs_audit a = {
 		.act = o->command ? o->command : "control",
 		.env = o->env[0] ? o->env : NULL,
@@ -34,8 +35,8 @@ static void record(struct hxfs_control *c, const struct hxfs_ticket *t,
 		.from = "control",
 		.uid = t->uid,
 		.pid = t->pid,
-		.status = o->status,
-		.message = o->status < 0 ? o->err.message : NULL,
+		.status = result,
+		.message = result < 0 ? o->err.message : NULL,
 		.seconds = o->seconds,
 	};
 	struct hxs_err err = HXS_ERR_INIT;
@@ -53,7 +54,7 @@ static void log_outcome(const struct hxfs_ticket *t,
 {
 	const char *what = o->command ? o->command : "a write";
 
-	if (o->status < 0)
+	if (o->status < 0 || o->result < 0)
 		hxs_log_warn("control: %s of user %ld: %s", what, (long)t->uid,
 			     o->err.message);
 	else

@@ -3,6 +3,7 @@
 
 /* What the files fs/control*.c share. */
 #include "fs/control.h"
+#include "verbs/hooks.h"
 
 #define HXFS_WARNINGS 16u /* told one by one; the rest is counted */
 
@@ -16,11 +17,13 @@ struct hxfs_outcome {
 	bool counted; /* files and bytes are known */
 	uint64_t files, bytes;
 	uint64_t faults; /* VERIFY */
+	struct hxs_after after; /* CREATE, RESTORE, ROLLBACK: its hooks */
 	bool cancelled; /* CANCEL: it was in time */
 	double seconds;
 	char *warning[HXFS_WARNINGS];
 	unsigned warnings; /* in all */
 	int status;
+	int result; /* done, and recorded as: 0, or -HXS_EAFTER */
 	struct hxs_err err; /* why not; or a sentence about success */
 };
 

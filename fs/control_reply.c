@@ -70,6 +70,11 @@ static void put_outcome(struct hxs_json_out *out, const struct hxfs_outcome *o)
 		hxs_json_out_uint(out, "files", o->files);
 		hxs_json_out_uint(out, "bytes", o->bytes);
 		hxs_json_out_uint(out, "faults", o->faults);
+		hxs_json_out_uint(out, "failed_hooks", o->after.failed);
+		if (o->after.checked)
+			hxs_json_out_bool(out, "healthy", o->after.healthy);
+		else
+			hxs_json_out_null(out, "healthy");
 	}
 	if (o->command && strcmp(o->command, hxfs_verb_name(HXFS_CANCEL)) == 0)
 		hxs_json_out_bool(out, "cancelled", o->cancelled);

@@ -236,6 +236,18 @@ static int load_config(struct run *run, struct hxs_config **out)
 
 /* ---- the verbs ----------------------------------------------------------- */
 
+/*
+ * It is done, as the sentence in run->err says. Hooks that failed after it
+ * are told there, and recorded; but a write that failed would be repeated.
+ */
+static void note_hooks(struct run *run, const struct hxs_after *after)
+{
+	struct hxs_err done = *run->err;
+
+	run->out->after = *after;
+	run->out->result = hxs_hooks_status(after, done.message, run->err);
+}
+
 static int run_verify(struct run *run)
 {
 	const struct hxs_verify_opts opts = {
@@ -292,6 +304,8 @@ static int run_create(struct run *run)
 	if (r == 0)
 		(void)hxs_err_set(run->err, 0, "backup '%s' was made",
 				  run->out->reference);
+	if (r == 0)
+		note_hooks(run, &rep.after);
 	return r;
 }
 
@@ -352,6 +366,7 @@ static int run_restore(struct run *run)
 			  rep.rollback_id[0] ? run->out->env : "",
 			  rep.rollback_id[0] ? "/.rollbacks/" : "",
 			  rep.rollback_id, rep.rollback_id[0] ? "'" : "");
+	note_hooks(run, &rep.after);
 	return 0;
 }
 

@@ -76,6 +76,7 @@ static void put_json(const char *env, const struct hxs_create_report *rep,
 	hxs_json_out_uint(&o, "linked_files", rep->linked_files);
 	hxs_json_out_uint(&o, "linked_bytes", rep->linked_bytes);
 	hxs_out_json_seconds(&o, "seconds", rep->seconds);
+	hxs_json_out_uint(&o, "failed_hooks", rep->after.failed);
 	hxs_meter_json(meter, &o);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
@@ -130,6 +131,8 @@ static int make(struct hxs_tool *tool, struct hxs_create_opts *opts,
 		else if (!tool->quiet && !tool->json)
 			tell(opts->env, &rep);
 	}
+	if (r == 0)
+		r = hxs_hooks_status(&rep.after, tool->act.done, err);
 	hxs_meter_release(&meter);
 	return r;
 }

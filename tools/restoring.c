@@ -112,6 +112,11 @@ static void put_json(const struct hxs_restore_opts *opts,
 	hxs_out_json_seconds(&o, "absent_seconds", rep->absent_seconds);
 	if (opts->until)
 		put_records(opts->until, rep, &o);
+	hxs_json_out_uint(&o, "failed_hooks", rep->after.failed);
+	if (rep->after.checked)
+		hxs_json_out_bool(&o, "healthy", rep->after.healthy);
+	else
+		hxs_json_out_null(&o, "healthy");
 	hxs_meter_json(meter, &o);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
@@ -217,6 +222,14 @@ static int carry_out(struct hxs_tool *tool, struct hxs_restore_opts *opts,
 	if (r == 0) {
 		note(&tool->act, dir, &rep);
 		r = print(tool, opts, dir, &rep, &meter, err);
+	}
+	if (r == 0) {
+		r = hxs_hooks_status(&rep.after, tool->act.done, err);
+		if (r < 0 && rep.rollback_id[0])
+			hxs_err_hint(err,
+				     "'" HXS_TOOL_NAME " rollback %s' takes "
+				     "the restore back",
+				     opts->env);
 	}
 	hxs_meter_release(&meter);
 	hxs_restore_report_release(&rep);

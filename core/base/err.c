@@ -20,6 +20,8 @@ static const struct {
 	{ HXS_EDENIED, EACCES, 5, "this user may not" },
 	{ HXS_ECONFIRM, EPERM, 5, "wants confirmation" },
 	{ HXS_EBUSY, EBUSY, 6, "another operation holds it" },
+	{ HXS_EHOOK, ECANCELED, 1, "a hook stopped it" },
+	{ HXS_EAFTER, EIO, 7, "done, but a hook failed" },
 };
 
 #define EXIT_FAILED 1
@@ -157,7 +159,7 @@ int hxs_err_to_errno(int r)
 		return 0;
 	if (r >= -ERRNO_MAX)
 		return -r;
-	i = r < -HXS_EBUSY ? -1 : find_code(-r);
+	i = r < -HXS_EAFTER ? -1 : find_code(-r);
 	return i >= 0 ? translate[i].as_errno : EIO;
 }
 
@@ -167,6 +169,6 @@ int hxs_err_to_exit(int r)
 
 	if (r >= 0)
 		return 0;
-	i = r < -HXS_EBUSY ? -1 : find_code(-r);
+	i = r < -HXS_EAFTER ? -1 : find_code(-r);
 	return i >= 0 ? translate[i].as_exit : EXIT_FAILED;
 }

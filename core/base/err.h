@@ -19,6 +19,8 @@ enum hxs_code {
 	HXS_EDENIED, /* this user may not: EACCES, 5 */
 	HXS_ECONFIRM, /* wants confirmation: EPERM, 5 */
 	HXS_EBUSY, /* another operation holds it: EBUSY, 6 */
+	HXS_EHOOK, /* a hook stopped it, nothing was changed: ECANCELED, 1 */
+	HXS_EAFTER, /* done, but a hook that came after it failed: EIO, 7 */
 };
 
 struct hxs_err {

@@ -14,6 +14,7 @@
 #include "verbs/recover.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FDS_SPARE 24 /* ours beside the workers', and the caller's */
@@ -327,38 +328,79 @@ static void release(struct hxs_create *c)
 	hxs_capture_release(&c->cap);
 }
 
-static int run(struct hxs_create *c, struct hxs_create_report *out,
-	       struct hxs_err *err)
+/* What leaves nothing unless it succeeds. */
+static int try_make(struct hxs_create *c, const struct hxs_hooks *hooks,
+		    struct hxs_err *err)
 {
-	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
 	struct hxs_recover_report recovered = { .removed = 0 };
-	double since = hxs_clock_ticks();
 	int r;
 
-	r = check_request(c, err);
-	if (r == 0)
-		r = hxs_lock_env(c->store, c->opts->env, "create", &lock, err);
-	if (r == 0)
-		r = hxs_recover_locked(c->store, c->opts->env, &recovered, err);
+	r = hxs_recover_locked(c->store, c->opts->env, &recovered, err);
 	if (r == 0 && recovered.removed)
 		hxs_log_info("removed what %u unfinished creates of '%s' left",
 			     recovered.removed, c->opts->env);
+	if (r == 0)
+		r = hxs_hooks_before(hooks, HXS_BEFORE_CREATE, err);
 	if (r == 0)
 		r = make(c, err);
 	/* Removed while the lock is still held. */
 	if (r < 0)
 		hxs_staging_release(&c->staging);
-	if (r < 0 && c->staging.published)
-		return r;
+	return r < 0 && !c->staging.published
+		       ? hxs_err_suffix(err, r, "no snapshot was made")
+		       : r;
+}
+
+/* With the lock held. */
+static int make_and_tell(struct hxs_create *c, struct hxs_create_report *out,
+			 struct hxs_err *err)
+{
+	char ref[HXS_REF_TEXT], done[HXS_REF_TEXT + 32] = "";
+	struct hxs_hooks hooks = {
+		.config = c->opts->config,
+		.env = c->env,
+		.relay = &c->relay,
+		.store = hxs_store_path(c->store),
+		.operation = "create",
+		.message = err ? err->message : NULL,
+	};
+	double since = hxs_clock_ticks();
+	int r = try_make(c, &hooks, err);
+	bool made = r == 0;
+
+	if (made) {
+		report(c, since, out);
+		hxs_ref_format(HXS_BACKUP, c->opts->env, out->id, ref);
+		(void)snprintf(done, sizeof(done), "snapshot '%s' was made",
+			       ref);
+		hooks.reference = ref;
+		hooks.id = out->id;
+	}
+	if (made && c->opts->keep)
+		r = hxs_result_pin(c->store, HXS_BACKUP, c->opts->env, out->id,
+				   err);
+	if (made && r < 0)
+		(void)hxs_err_suffix(err, r, "%s", done);
+	hooks.ended = true;
+	hooks.status = r;
+	if (made)
+		hxs_hooks_after(&hooks, HXS_AFTER_CREATE, &out->after);
+	hxs_hooks_end(&hooks, &out->after, done);
+	return r;
+}
+
+static int run(struct hxs_create *c, struct hxs_create_report *out,
+	       struct hxs_err *err)
+{
+	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
+	int r;
+
+	r = check_request(c, err);
+	if (r == 0)
+		r = hxs_lock_env(c->store, c->opts->env, "create", &lock, err);
 	if (r < 0)
 		return hxs_err_suffix(err, r, "no snapshot was made");
-	report(c, since, out);
-	if (!c->opts->keep)
-		return 0;
-	r = hxs_result_pin(c->store, HXS_BACKUP, c->opts->env, out->id, err);
-	return r < 0 ? hxs_err_suffix(err, r, "snapshot '%s/%s' was made",
-				      c->opts->env, out->id)
-		     : 0;
+	return make_and_tell(c, out, err);
 }
 
 int hxs_create(struct hxs_store *s, const struct hxs_create_opts *opts,

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "format/config.h"
 #include "store/store.h"
+#include "verbs/hooks.h"
 #include "verbs/progress.h"
 
 struct hxs_create_opts {
@@ -26,16 +27,20 @@ struct hxs_create_report {
 	uint64_t linked_files, linked_bytes; /* of these: linked, not read */
 	double seconds;
 	unsigned warnings;
+	struct hxs_after after; /* what became of the after_create hooks */
 };
 
 /*
- * Capture all sources of the environment into one new snapshot of @s.
+ * Capture all sources of the environment into one new snapshot of @s, with
+ * its before_create hooks before anything is looked at, its after_create hooks
+ * once the snapshot is published, and its on_failure hooks if that fails,
+ * from when the environment is locked.
  *
  * Either the snapshot is complete, durable and published, or nothing that
  * looks like one is there. -HXS_ENOSUCH (no such environment), -HXS_EBUSY,
  * -HXS_EDENIED with "refused" in the message (empty or shrunken source
  * without allow_shrink; source and store inside one another), -ECANCELED,
- * -errno. Every message ends by saying that no snapshot was made, but for
+ * -HXS_EHOOK (a before_create hook failed), -errno. Every message ends by saying that no snapshot was made, but for
  * one: when it was, and could not be pinned, it says that (and *@out is
  * filled).
  */

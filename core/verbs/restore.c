@@ -140,7 +140,8 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_restore_until_begin(&rs->until, rs->opts, rs->snap,
 					    &rs->pick, &rs->relay, err);
-	if (r == 0)
+	/* Those that a hook is to stop may go on until then. */
+	if (r == 0 && !hxs_hooks_any(rs->env, HXS_BEFORE_RESTORE))
 		r = hxs_restore_check_holders(rs, err);
 	if (r == 0)
 		r = check_room(rs, err);
@@ -165,6 +166,7 @@ static int undo(struct hxs_restore *rs, int r, struct hxs_err *err)
 
 	if (hxs_restore_undo(rs->store, rs->journal, &why) == 0)
 		return hxs_err_suffix(err, r, "nothing was changed");
+	rs->torn = true;
 	(void)hxs_err_suffix(err, r, "and it could not be undone: %s",
 			     why.message);
 	hxs_err_hint(err, "'hxsnap recover %s' tries again", rs->env->name);
@@ -189,6 +191,26 @@ static void tidy(struct hxs_restore *rs)
 		       text ? text : "restored, but not all was tidied up");
 }
 
+/*
+ * Stage, with the targets in use as long as can be: hooks that stop what uses
+ * them run when only the exchange is left to be done.
+ */
+static int stage(struct hxs_restore *rs, struct hxs_err *err)
+{
+	bool stops = hxs_hooks_any(rs->env, HXS_BEFORE_RESTORE);
+	int r;
+
+	hxs_relay_enter(&rs->relay, "staging", 0, 0);
+	r = hxs_restore_stage(rs, !stops, err);
+	if (r < 0 || !stops)
+		return r;
+	rs->stopped = true;
+	r = hxs_hooks_before(&rs->hooks, HXS_BEFORE_RESTORE, err);
+	if (r == 0)
+		r = hxs_restore_check_holders(rs, err);
+	return r < 0 ? r : hxs_restore_look_again(rs, err);
+}
+
 static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 		     struct hxs_err *err)
 {
@@ -202,8 +224,7 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 			    hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
 					  rs->env->name),
 			    err);
-	hxs_relay_enter(&rs->relay, "staging", 0, 0);
-	r = hxs_restore_stage(rs, err);
+	r = stage(rs, err);
 	if (r == 0)
 		r = make_rollback(rs, adopt, err);
 	if (r == 0)
@@ -216,6 +237,7 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 		r = hxs_restore_swap(rs, adopt, &out->absent_seconds,
 				     &committed, err);
 	if (r < 0 && committed) {
+		rs->torn = true;
 		hxs_staging_leave(&rs->rollback.staging);
 		return hxs_err_suffix(err, r,
 				      "all of '%s' was exchanged, but perhaps "
@@ -229,10 +251,57 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 	return 0;
 }
 
+/*
+ * What was stopped is started, whatever became of the restore: unless what it
+ * would work on is neither the old nor the new state.
+ */
+static void end_hooks(struct hxs_restore *rs, int r,
+		      struct hxs_restore_report *out, struct hxs_err *err)
+{
+	struct hxs_hooks *h = &rs->hooks;
+	struct hxs_after *after = &out->after;
+	char done[HXS_REF_TEXT + 32];
+
+	(void)snprintf(done, sizeof(done), "'%s' was restored", out->reference);
+	h->ended = true;
+	h->status = r;
+	h->message = err ? err->message : NULL;
+	h->rollback_id = out->rollback_id;
+	if (!rs->torn && (r == 0 || rs->stopped))
+		hxs_hooks_after(h, HXS_AFTER_RESTORE, after);
+	if (r == 0)
+		hxs_hooks_after(h, HXS_HEALTH, after);
+	if (r < 0 && after->failed)
+		(void)hxs_err_suffix(err, r, "%s", after->first);
+	if (rs->torn && hxs_hooks_any(rs->env, HXS_AFTER_RESTORE))
+		(void)hxs_err_suffix(err, r,
+				     "the after_restore hooks were not run");
+	hxs_hooks_end(h, after, done);
+}
+
+/* With the lock held. */
+static int run_locked(struct hxs_restore *rs, struct hxs_restore_report *out,
+		      struct hxs_err *err)
+{
+	struct hxs_recover_report recovered = { .removed = 0 };
+	int r;
+
+	r = hxs_recover_locked(rs->store, rs->opts->env, &recovered, err);
+	if (r == 0)
+		r = prepare(rs, err);
+	if (r < 0) {
+		r = hxs_err_suffix(err, r, "nothing was changed");
+	} else {
+		r = carry_out(rs, out, err);
+		hxs_staging_release(&rs->rollback.staging);
+	}
+	end_hooks(rs, r, out, err);
+	return r;
+}
+
 static int run(struct hxs_restore *rs, struct hxs_restore_report *out,
 	       struct hxs_err *err)
 {
-	struct hxs_recover_report recovered = { .removed = 0 };
 	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
 	int r;
 
@@ -240,17 +309,19 @@ static int run(struct hxs_restore *rs, struct hxs_restore_report *out,
 	if (r == 0)
 		r = hxs_lock_env(rs->store, rs->opts->env, "restore", &lock,
 				 err);
-	if (r == 0)
-		r = hxs_recover_locked(rs->store, rs->opts->env, &recovered,
-				       err);
-	if (r == 0)
-		r = prepare(rs, err);
 	if (r < 0)
 		return hxs_err_suffix(err, r, "nothing was changed");
-	r = carry_out(rs, out, err);
-	/* While the lock is still held. */
-	hxs_staging_release(&rs->rollback.staging);
-	return r;
+	rs->hooks = (struct hxs_hooks){
+		.config = rs->opts->config,
+		.env = rs->env,
+		.relay = &rs->relay,
+		.store = hxs_store_path(rs->store),
+		.operation =
+			rs->opts->kind == HXS_ROLLBACK ? "rollback" : "restore",
+		.reference = out->reference,
+		.id = rs->opts->id,
+	};
+	return run_locked(rs, out, err);
 }
 
 int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
@@ -267,12 +338,12 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	int r;
 
 	memset(out, 0, sizeof(*out));
+	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
 	rs.stop = hxs_relay_stop(&rs.relay);
 	r = run(&rs, out, err);
 	if (r == 0)
 		hxs_restore_until_report(&rs.until, out);
 	hxs_restore_until_release(&rs.until);
-	hxs_ref_format(opts->kind, opts->env, opts->id, out->reference);
 	out->files = rs.files;
 	out->bytes = rs.bytes;
 	out->seconds = hxs_clock_ticks() - since;

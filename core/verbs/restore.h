@@ -11,6 +11,7 @@
 #include "format/treecmp.h"
 #include "format/until.h"
 #include "store/store.h"
+#include "verbs/hooks.h"
 #include "verbs/progress.h"
 
 #include <stdbool.h>
@@ -50,6 +51,7 @@ struct hxs_restore_report {
 	char rollback_id[HXS_ID_LEN + 1]; /* "" if there was nothing to keep */
 	uint64_t files, bytes; /* staged */
 	double seconds, absent_seconds; /* in all; without a live path */
+	struct hxs_after after; /* of the after_restore and health hooks */
 	/* Of each source, with opts->until; on success, and the caller's. */
 	struct hxs_restore_records *records;
 	size_t record_count;
@@ -57,8 +59,15 @@ struct hxs_restore_report {
 void hxs_restore_report_release(struct hxs_restore_report *rep);
 
 /*
- * Restore. Returns 0 when all targets are the snapshot's and that is durable;
- * else nothing changed: -HXS_ECORRUPT (the snapshot or a database in it is
+ * Restore, with the environment's hooks: before_restore when all is staged,
+ * so that what they stop does not stand still for long; after_restore when it
+ * is done, and also when it failed with before_restore begun, unless the
+ * targets could not be put back; then health, if it is done, and on_failure
+ * for any failure from when the environment is locked.
+ *
+ * Returns 0 when all targets are the snapshot's and that is durable, whatever
+ * the hooks after it did; else nothing changed: -HXS_EHOOK (a before_restore
+ * hook failed), -HXS_ECORRUPT (the snapshot or a database in it is
  * damaged: the message names it), -HXS_ENOSUCH (snapshot, path),
  * -HXS_ECONFIRM, -HXS_EDENIED (of another environment, lies in the store or
  * a mount, a parent others can write to), -HXS_EBUSY (locked, or processes

@@ -174,6 +174,17 @@ static bool is_stale(const struct leaving *l, const char *name)
 	return false;
 }
 
+/* Whether that is where we have staged. */
+static bool is_stage(const struct hxs_restore *rs, const char *name)
+{
+	size_t i;
+
+	for (i = 0; rs->journal && i < rs->journal->target_count; i++)
+		if (strcmp(rs->journal->targets[i].stage, name) == 0)
+			return true;
+	return false;
+}
+
 /* A name that is there and is not to be. */
 static int see_leaving(const char *name, unsigned char type HXS_UNUSED,
 		       void *ctx)
@@ -181,7 +192,8 @@ static int see_leaving(const char *name, unsigned char type HXS_UNUSED,
 	struct leaving *l = ctx;
 	struct stat st;
 
-	if (hxs_index_lookup(hxs_snapshot_index(l->rs->snap), l->t->entry, name,
+	if (is_stage(l->rs, name) ||
+	    hxs_index_lookup(hxs_snapshot_index(l->rs->snap), l->t->entry, name,
 			     strlen(name)) >= 0 ||
 	    fstatat(l->t->place_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;

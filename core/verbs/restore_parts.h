@@ -7,6 +7,7 @@
 #include "store/journal.h"
 #include "store/snapshot.h"
 #include "verbs/create_parts.h"
+#include "verbs/hooks.h"
 #include "verbs/relay.h"
 #include "verbs/restore.h"
 #include "verbs/restore_pick.h"
@@ -81,6 +82,10 @@ struct hxs_restore {
 	struct hxs_rollback rollback;
 	struct hxs_restore_until until;
 	bool held; /* processes use a target, and that is allowed */
+	struct hxs_hooks hooks;
+	bool stopped; /* before_restore hooks were begun */
+	bool torn; /* targets may be neither the old nor the new ones */
+	bool again; /* targets are looked for once more: nothing is told */
 	uint64_t files, bytes; /* staged */
 };
 
@@ -162,9 +167,27 @@ int hxs_restore_check_holders(struct hxs_restore *rs, struct hxs_err *err);
 
 /* ---- restore_stage.c --------------------------------------------------- */
 
-/* Make the stage directories, journalled, and stage everything. */
+/*
+ * Make the stage directories, journalled, and stage everything; but what
+ * backups leave out only if nothing stands between now and the swap.
+ */
 HXS_MUST_CHECK
-int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err);
+int hxs_restore_stage(struct hxs_restore *rs, bool left_out,
+		      struct hxs_err *err);
+
+/* Give what backups leave out its place in what is staged. */
+HXS_MUST_CHECK
+int hxs_restore_keep_left_out(struct hxs_restore *rs, struct hxs_err *err);
+
+/* ---- restore_again.c: after the before_restore hooks ------------------- */
+
+/*
+ * The targets were in use while all was staged. Now that they are not, look
+ * at them again: what is not as it was then is staged anew, and what backups
+ * leave out gets its place.
+ */
+HXS_MUST_CHECK
+int hxs_restore_look_again(struct hxs_restore *rs, struct hxs_err *err);
 
 /* Stage @entry as @name in @dir, check it, and cut what is to be cut. */
 HXS_MUST_CHECK

@@ -254,7 +254,8 @@ static int note_gone(struct hxs_restore_item *it, int stage, const char *name,
 
 static int stage_items(struct hxs_restore *rs,
 		       const struct hxs_restore_target *t, int stage_fd,
-		       struct hxs_stage *stage, struct hxs_err *err)
+		       struct hxs_stage *stage, bool left_out,
+		       struct hxs_err *err)
 {
 	char name[32];
 	size_t i;
@@ -277,29 +278,10 @@ static int stage_items(struct hxs_restore *rs,
 			if (r == 0 && rs->opts->until)
 				r = note_gone(it, stage_fd, name, err);
 		}
-		if (r == 0)
+		if (r == 0 && left_out)
 			r = keep_left_out(t, it, stage_fd, name, err);
 	}
 	return r;
-}
-
-/* Two restores into one directory would be in each other's way. */
-static int lock_place(const struct hxs_restore *rs, size_t n,
-		      struct hxs_err *err)
-{
-	const struct hxs_journal *j = rs->journal;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (hxs_ident_equal(&j->targets[i].place_id,
-				    &j->targets[n].place_id))
-			return 0;
-	if (flock(rs->targets[n].place_fd, LOCK_EX | LOCK_NB) == 0 ||
-	    errno != EWOULDBLOCK)
-		return 0;
-	return hxs_err_set(err, HXS_EBUSY,
-			   "another restore is under way in '%s'",
-			   rs->targets[n].place);
 }
 
 /*
@@ -331,7 +313,51 @@ static int sync_staged(const struct hxs_restore *rs, struct hxs_err *err)
 	return 0;
 }
 
-int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
+int hxs_restore_keep_left_out(struct hxs_restore *rs, struct hxs_err *err)
+{
+	char name[32];
+	size_t i, k;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < rs->target_count; i++) {
+		const struct hxs_restore_target *t = &rs->targets[i];
+		const char *stage = rs->journal->targets[i].stage;
+		HXS_AUTO_CLOSE int fd = hxs_io_open_dir(t->place_fd, stage);
+
+		if (fd < 0)
+			return hxs_err_errno(err, -fd, "cannot open '%s/%s'",
+					     t->place, stage);
+		for (k = 0; r == 0 && k < t->item_count; k++) {
+			if (t->items[k].only_count)
+				continue;
+			hxs_swap_new_name(k, name);
+			r = keep_left_out(t, &t->items[k], fd, name, err);
+		}
+	}
+	return r < 0 ? r : sync_staged(rs, err);
+}
+
+/* Two restores into one directory would be in each other's way. */
+static int lock_place(const struct hxs_restore *rs, size_t n,
+		      struct hxs_err *err)
+{
+	const struct hxs_journal *j = rs->journal;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (hxs_ident_equal(&j->targets[i].place_id,
+				    &j->targets[n].place_id))
+			return 0;
+	if (flock(rs->targets[n].place_fd, LOCK_EX | LOCK_NB) == 0 ||
+	    errno != EWOULDBLOCK)
+		return 0;
+	return hxs_err_set(err, HXS_EBUSY,
+			   "another restore is under way in '%s'",
+			   rs->targets[n].place);
+}
+
+int hxs_restore_stage(struct hxs_restore *rs, bool left_out,
+		      struct hxs_err *err)
 {
 	struct hxs_stage stage = {
 		.snap = rs->snap,
@@ -358,7 +384,7 @@ int hxs_restore_stage(struct hxs_restore *rs, struct hxs_err *err)
 		HXS_AUTO_CLOSE int fd = -1;
 
 		fd = make_stage(t, &rs->journal->targets[i], err);
-		r = fd < 0 ? fd : stage_items(rs, t, fd, &stage, err);
+		r = fd < 0 ? fd : stage_items(rs, t, fd, &stage, left_out, err);
 	}
 	if (r == 0)
 		r = sync_staged(rs, err);

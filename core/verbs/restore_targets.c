@@ -385,7 +385,7 @@ int hxs_restore_find_targets(struct hxs_restore *rs,
 		r = find_entry(rs, pick->entries[i], err);
 	for (i = 0; r == 0 && i < rs->target_count; i++)
 		r = hxs_restore_check_items(&rs->targets[i], err);
-	if (r == 0 && pick->all)
+	if (r == 0 && pick->all && !rs->again)
 		tell_unheld(rs);
 	if (r == 0 && rs->target_count == 0)
 		return hxs_err_set(err, HXS_ENOSUCH,

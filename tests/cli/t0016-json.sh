@@ -22,7 +22,7 @@ test_expect_success 'create: one object' '
 	mkfifo "$STATE/fifo" &&
 	hxsnap --json create dev --tag x >out 2>err &&
 	test_line_count 1 out &&
-	keys out "bytes files id linked_bytes linked_files reference seconds warnings" &&
+	keys out "bytes failed_hooks files id linked_bytes linked_files reference seconds warnings" &&
 	id=$(jq -r .id out) && test_path_is_dir "$STORE/backups/dev/$id" &&
 	holds out ".reference == \"dev/$id\" and .files == 2 and .bytes == 8" &&
 	holds out ".linked_files == 0 and .linked_bytes == 0 and .seconds >= 0" &&

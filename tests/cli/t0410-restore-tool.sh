@@ -126,7 +126,8 @@ test_expect_success 'rollback takes it back, and itself' '
 test_expect_success '--json: one object, stable keys' '
 	hxsnap --json restore "dev/$id" >out 2>err && test_line_count 0 err &&
 	jq -e "keys_unsorted == [\"reference\", \"rollback_id\", \"files\", \"bytes\",
-		\"seconds\", \"absent_seconds\", \"warnings\"]" out &&
+		\"seconds\", \"absent_seconds\", \"failed_hooks\",
+		\"healthy\", \"warnings\"]" out &&
 	jq -e ".reference == \"dev/$id\" and .files == 3 and .bytes == 14 and
 		.seconds > 0 and .absent_seconds == 0 and .warnings == []" out &&
 	test_path_is_dir "$STORE/rollbacks/dev/$(jq -r .rollback_id out)" &&

@@ -21,7 +21,9 @@ static const struct {
 	{ "no space", -ENOSPC, ENOSPC, 1 },
 	{ "the last errno", -4095, 4095, 1 },
 	{ "between errno and ours", -4096, EIO, 1 },
-	{ "beyond ours", -HXS_EBUSY - 1, EIO, 1 },
+	{ "stopped by a hook", -HXS_EHOOK, ECANCELED, 1 },
+	{ "done, a hook failed", -HXS_EAFTER, EIO, 7 },
+	{ "beyond ours", -HXS_EAFTER - 1, EIO, 1 },
 	{ "the smallest number", -2147483647 - 1, EIO, 1 },
 };
 
