@@ -30,7 +30,7 @@ crash_step() {
 	if [ -n "$crash_all" ]; then
 		echo 1
 	elif [ -n "$crash_few" ]; then
-		echo $(($1 * 10 + 1))
+		echo $(($1 * 5 + 1))
 	else
 		echo "$1"
 	fi
