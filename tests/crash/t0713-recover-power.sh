@@ -33,7 +33,7 @@ find_points() {
 		cat records
 	else
 		sed -nE "s/^nthcall: ([0-9]+): (rename|fsync|syncfs).*/\1/p" err |
-			awk '{ print; print $1 + 1 }' | sort -nu
+			awk '{ print; print $1 + 1 }' | sort -nu | sed '$d'
 	fi >kills
 	[ -s kills ]
 }
