@@ -157,7 +157,12 @@ crash_list_stored_() {
 crash_rollback_is() {
 	local state="$1/state"
 	[ "$scenario" != file ] || state=/nowhere # just that database
-	crash_list_stored_ "$1/events" "$state" >got && test_cmp want-rollback got
+	crash_list_stored_ "$1/events" "$state" >got || return 1
+	if grep -q "^hxsnap: warning: 'state/x': .*the index has them" err; then
+		sed 's/ user\.x=31 / - /' want-rollback | test_cmp - got
+	else
+		test_cmp want-rollback got
+	fi
 }
 
 # Make the live data what a restore is to make of them, by other means.

@@ -77,12 +77,15 @@ power_new() {
 	done
 }
 
-# power_mount: use those.
+# power_mount: use those. ext4 is not to write its log because time has passed:
+# on a slow machine that would hide what was left to it.
 power_mount() {
-	local disk img
+	local disk img opts=loop
+	[ "$power_fs" != ext4 ] || opts=loop,commit=600
 	for disk in $power_disks; do
 		img=$(power_image_ "$disk") &&
-			mount -o loop "${img%img}boot$boot" "$here/$disk" || return 1
+			mount -o $opts "${img%img}boot$boot" "$here/$disk" ||
+			return 1
 	done
 }
 
