@@ -20,14 +20,16 @@ sources() {
 
 # look [-c] PATH...: all there is, to the inode and the nanosecond; with -c
 # also when each was changed in any way, but for directories: staging beside a
-# target makes a name that goes again.
+# target makes a name that goes again. How large a directory is, is for the
+# file system to say.
 look() {
-	local form='%p %y %i %n %m %U %G %s %T@ %l' more=''
+	local dir='%p %y %i %n %m %U %G - %T@ %l' more=''
+	local form='%p %y %i %n %m %U %G %s %T@ %l'
 	if [ "$1" = -c ]; then
 		shift
 		more=' %C@'
 	fi
-	find "$@" \( -type d -printf "$form\n" -o \
+	find "$@" \( -type d -printf "$dir\n" -o \
 		-printf "$form$more\n" \) | sort
 }
 
