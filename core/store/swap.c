@@ -247,6 +247,9 @@ static int back_one(struct step *s, struct hxs_err *err)
 		return r;
 	if (is(&s->live, &m->old) || (none(&s->live) && none(&m->old)))
 		return 0;
+	/* It was never touched: what has come to be there is not ours. */
+	if (none(&m->old) && (none(&m->new) || is(&s->in_fresh, &m->new)))
+		return 0;
 	if (is(&s->live, &m->new)) {
 		if (!none(&m->old) && !is(&s->in_fresh, &m->old) &&
 		    !is(&s->in_kept, &m->old))

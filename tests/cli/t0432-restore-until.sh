@@ -152,6 +152,25 @@ test_expect_success 'a file that neither is nor is to be' '
 	seq 1850 >want && numbers "$LOG" >got && test_cmp want got && no_remains
 '
 
+test_lazy_prereq PTRACE 'root that may trace a process' '
+	unshare -pf --mount-proc nthcall 1 kill true
+	[ $? -eq 137 ]'
+
+# What was never touched cannot be put back, and keeps nothing from being so.
+test_expect_success PTRACE 'one that neither was nor was to be, and is there by now' '
+	rm -rf was && cp -a "$LOG" was && paths="events/2026/02/09.jsonl events/2026/02/10.jsonl" &&
+	unshare -pf --mount-proc nthcall -l -m 0 kill hxsnap -q restore "dev/$id" \
+		--until 1750 $paths 2>calls >out &&
+	hxsnap -q rollback dev >out &&
+	n=$(sed -nE "s/^nthcall: ([0-9]+): renameat2? .*02.*/\1/p" calls | head -n 1) &&
+	test_exit 137 unshare -pf --mount-proc nthcall -m \
+		-x "echo new >$LOG/2026/02/10.jsonl" $((n + 1)) kill \
+		hxsnap -q restore "dev/$id" --until 1750 $paths 2>err &&
+	hxsnap -q recover && no_remains &&
+	[ "$(cat "$LOG/2026/02/10.jsonl")" = new ] && rm "$LOG/2026/02/10.jsonl" &&
+	touch -r was/2026/02 "$LOG/2026/02" && test_same_tree was "$LOG"
+'
+
 test_expect_success 'below directories that are not there' '
 	rm -r "$LOG/2026/01" && hxsnap -q restore "dev/$id" --until 420 \
 		events/2026/01/05.jsonl events/2026/01/04.jsonl >out &&
