@@ -77,7 +77,8 @@ void hxs_restore_report_release(struct hxs_restore_report *rep);
  * With opts->until: -HXS_EUSAGE for a source that cannot be brought to a
  * point in time, or a log that cannot be cut (format/until.h), naming it. A
  * file that is cut is as of now; one all of whose records lie after the point
- * is not restored, nor is a directory that held nothing else.
+ * is not restored, nor is a directory that held nothing else (but one that
+ * was not there, and was made for a path that was named).
  */
 HXS_MUST_CHECK
 int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,

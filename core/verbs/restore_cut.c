@@ -270,6 +270,8 @@ static bool is_source(const struct hxs_restore_until *u,
 {
 	struct hxs_node above;
 
+	if (u->single && u->single == node->number)
+		return true;
 	hxs_index_get(hxs_snapshot_index(u->snap), node->parent, &above);
 	return above.parent == 0 && above.ino == 0 &&
 	       !hxs_snapshot_is_foreign(u->snap);

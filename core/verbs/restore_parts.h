@@ -40,6 +40,7 @@ int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
 /* One name that is to get something else. */
 struct hxs_restore_item {
 	uint32_t entry; /* of the snapshot; NO_ENTRY: the name goes */
+	bool cut; /* staged, and nothing of it was left: the name goes */
 	/*
 	 * A directory that is not there, and is wanted for what is below it:
 	 * of entry, only these. None: all of it.

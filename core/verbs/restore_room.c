@@ -4,6 +4,7 @@
 #include "store/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 
 /* The smallest file that no file system keeps within its inode. */
 #define OUTSIDE_INODE 4096u
+
+/* Holes smaller than the index tells of are looked for in files so large. */
+#define LARGE (1u << 20)
 
 bool hxs_restore_room_is_one(int a, int b)
 {
@@ -54,6 +58,22 @@ void hxs_restore_room_begin(struct hxs_room *room, const struct hxs_store *s,
 		room->unit = fs.f_frsize;
 }
 
+/* What the stored file has of @node's bytes, at most all of them. */
+static uint64_t stored_bytes(const struct hxs_snapshot *snap,
+			     const struct hxs_node *node)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	struct stat st;
+
+	if (hxs_index_path(hxs_snapshot_index(snap), node->number, &path) < 0 ||
+	    fstatat(hxs_snapshot_fd(snap), hxs_buf_str(&path), &st,
+		    AT_SYMLINK_NOFOLLOW) < 0)
+		return node->size;
+	return (uint64_t)st.st_blocks * 512 < node->size
+		       ? (uint64_t)st.st_blocks * 512
+		       : node->size;
+}
+
 void hxs_restore_room_add(struct hxs_room *room,
 			  const struct hxs_snapshot *snap, uint32_t top)
 {
@@ -71,7 +91,8 @@ void hxs_restore_room_add(struct hxs_room *room,
 		room->inodes++;
 		if (!S_ISREG(node.mode) || node.sparse)
 			continue;
-		bytes = node.size;
+		bytes = node.size < LARGE ? node.size
+					  : stored_bytes(snap, &node);
 		if (bytes >= OUTSIDE_INODE)
 			bytes += room->unit - 1 - (bytes - 1) % room->unit;
 		room->bytes += bytes;
@@ -89,7 +110,8 @@ int hxs_restore_room_check(const struct hxs_room *room, int fd,
 		return 0;
 	free = (geteuid() == 0 ? fs.f_bfree : fs.f_bavail) * fs.f_frsize;
 	(void)hxs_path_show(&shown, path, strlen(path));
-	if (room->bytes > free)
+	/* A tmpfs without a limit tells of no blocks at all. */
+	if (fs.f_blocks != 0 && room->bytes > free)
 		return hxs_err_errno(err, ENOSPC,
 				     "%" PRIu64 " bytes are to be written in "
 				     "'%s', and %" PRIu64 " are free",

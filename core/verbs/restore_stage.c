@@ -171,7 +171,7 @@ static int stage_contents(struct hxs_restore *rs,
 		if (renameat(fd, t->items[i].name, stage_fd, name) == 0)
 			continue;
 		if (errno == ENOENT && rs->opts->until)
-			t->items[i].entry = HXS_NO_ENTRY; /* cut */
+			t->items[i].cut = true;
 		else
 			r = -errno;
 	}
@@ -212,7 +212,7 @@ static int keep_left_out(const struct hxs_restore_target *t,
 		return hxs_err_errno(err, -live, "cannot open '%s/%s'",
 				     t->place, path.data);
 	below = below_source(t, path.data);
-	if (it->entry == HXS_NO_ENTRY)
+	if (it->entry == HXS_NO_ENTRY || it->cut)
 		return hxs_keep_alone(t->source, below, live, stage, name,
 				      &kept, err);
 	staged = hxs_io_open_dir(stage, name);
@@ -248,7 +248,7 @@ static int note_gone(struct hxs_restore_item *it, int stage, const char *name,
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot stage '%s'", it->name);
 	if (id.ino == 0)
-		it->entry = HXS_NO_ENTRY;
+		it->cut = true;
 	return 0;
 }
 
@@ -261,6 +261,7 @@ static int stage_items(struct hxs_restore *rs,
 	size_t i;
 	int r = 0;
 
+	rs->until.single = t->single;
 	if (t->contents && t->whole)
 		r = stage_contents(rs, t, stage_fd, stage, err);
 	for (i = 0; r == 0 && i < t->item_count; i++) {

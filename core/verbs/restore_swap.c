@@ -32,6 +32,8 @@ static int look_at(int dirfd, const char *name, struct hxs_ident *id,
 static int fill_move(const struct hxs_restore_target *t, int stage,
 		     struct hxs_move *m, size_t n, bool may_be_nothing)
 {
+	const struct hxs_restore_item *it = &t->items[n];
+	bool goes = it->entry == HXS_NO_ENTRY || it->cut;
 	HXS_AUTO_CLOSE int dir = hxs_io_open_dir(t->place_fd, m->dir);
 	struct stat st = { .st_size = 0 };
 	char name[32];
@@ -47,10 +49,9 @@ static int fill_move(const struct hxs_restore_target *t, int stage,
 	if (r == 0)
 		r = look_at(stage, name, &m->new, &m->new_time);
 	/* What was there when we looked, or nothing, has to be there. */
-	if (r == 0 && t->items[n].entry != HXS_NO_ENTRY && m->new.ino == 0)
+	if (r == 0 && !goes && m->new.ino == 0)
 		r = -ENOENT;
-	if (r == 0 && t->items[n].entry == HXS_NO_ENTRY && m->old.ino == 0 &&
-	    !may_be_nothing)
+	if (r == 0 && goes && m->old.ino == 0 && !may_be_nothing)
 		r = -ENOENT;
 	return r;
 }
