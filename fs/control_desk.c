@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "fs/control_parts.h"
 #include "store/audit.h"
+#include "verbs/hooks.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -290,6 +291,17 @@ int hxfs_control_start(struct hxfs_control *c, void (*tell)(void *ctx),
 	return 0;
 }
 
+/*
+ * With the lock held: whether hooks are running. They have time limits of
+ * their own, and may be about to start again what was stopped.
+ */
+static bool is_at_hooks(const struct hxfs_control *c)
+{
+	const char *phase = c->now.progress.phase;
+
+	return phase && strcmp(phase, HXS_HOOKS_PHASE) == 0;
+}
+
 void hxfs_control_stop(struct hxfs_control *c)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
@@ -304,6 +316,8 @@ void hxfs_control_stop(struct hxfs_control *c)
 		working = c->working && !c->given_up;
 		if (working)
 			atomic_store(&c->cancelled, true);
+		if (working && is_at_hooks(c))
+			until = hxs_clock_ticks() + PATIENCE;
 		unlock(c);
 		if (!working)
 			return;

@@ -26,7 +26,8 @@
 
 #define NO_PIDFD_POLL_MS 20 /* how often to look where pidfd is missing */
 #define STOP_POLL_MS 50 /* how often to ask whether it is to be ended */
-#define TAIL 4096 /* bytes of standard error kept while it runs */
+#define TAIL HXS_PROC_SAID /* bytes of standard error kept while it runs */
+#define READS 32 /* at once: twice what a pipe holds, not all of a flood */
 
 struct hxs_proc {
 	struct hxs_proc_opts opts;
@@ -36,6 +37,7 @@ struct hxs_proc {
 	int words, words_in; /* both ends of its standard error; or -1 */
 	char tail[TAIL]; /* the end of what it said there */
 	size_t tail_len;
+	bool tail_cut; /* it does not begin where it began */
 	int64_t deadline; /* 0: none */
 };
 
@@ -202,8 +204,9 @@ static void take_words(struct hxs_proc *c)
 	char chunk[TAIL];
 	size_t n, keep;
 	ssize_t got;
+	int i;
 
-	while (c->words >= 0) {
+	for (i = 0; i < READS && c->words >= 0; i++) {
 		got = read(c->words, chunk, sizeof(chunk));
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -211,8 +214,10 @@ static void take_words(struct hxs_proc *c)
 			return;
 		n = (size_t)got;
 		keep = c->tail_len;
-		if (keep > TAIL - n)
+		if (keep > TAIL - n) {
 			keep = TAIL - n;
+			c->tail_cut = true;
+		}
 		memmove(c->tail, c->tail + c->tail_len - keep, keep);
 		memcpy(c->tail + keep, chunk, n);
 		c->tail_len = keep + n;
@@ -224,7 +229,11 @@ static bool is_blank(char ch)
 	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
 }
 
-/* Hand over the last line of it that says anything. */
+/*
+ * Hand over the last line of it that says anything. Of one whose beginning
+ * was not kept, not the part of a word that is left: it may be of a password
+ * that nobody knows for one any more.
+ */
 static void tell_words(struct hxs_proc *c)
 {
 	const char *from = c->tail, *to = from + c->tail_len, *nl;
@@ -236,8 +245,9 @@ static void tell_words(struct hxs_proc *c)
 	nl = memrchr(from, '\n', (size_t)(to - from));
 	if (nl)
 		from = nl + 1;
-	if (to - from > HXS_PROC_SAID)
-		to = from + HXS_PROC_SAID;
+	else if (c->tail_cut)
+		while (from < to && !is_blank(*from))
+			from++;
 	/* Without memory for it, it says nothing. */
 	(void)hxs_buf_append(c->opts.said, from, (size_t)(to - from));
 }
@@ -345,13 +355,14 @@ void hxs_proc_free(struct hxs_proc *p)
 		(void)close(p->pidfd); /* nothing was written through it */
 	if (p->out >= 0)
 		(void)close(p->out); /* only read */
-	if (p->words >= 0)
-		(void)close(p->words); /* only read */
 	if (p->words_in >= 0) {
-		/* Whoever still has it is not to wait for a reader. */
+		/* Whoever still has it is not to wait for a reader, */
 		(void)fcntl(p->words_in, F_SETFL, O_RDWR | O_NONBLOCK);
 		(void)close(p->words_in); /* never written through */
+		take_words(p); /* nor be waiting for one already */
 	}
+	if (p->words >= 0)
+		(void)close(p->words); /* only read */
 	free(p);
 }
 

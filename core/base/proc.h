@@ -24,7 +24,7 @@ struct hxs_proc_opts {
 	bool (*stop)(void *ctx);
 	void *stop_ctx;
 };
-#define HXS_PROC_SAID 200
+#define HXS_PROC_SAID 4096
 
 /*
  * Run it with standard input from /dev/null, all other descriptors closed.

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SAID_SHOWN 200 /* bytes of what one said that are told */
+
 /* ---- what they are told ------------------------------------------------ */
 
 enum variable {
@@ -114,15 +116,23 @@ static bool is_cancelled(void *ctx)
 }
 
 /* ": what it said last", for a message. */
-static void put_said(const struct hxs_buf *said, struct hxs_buf *out)
+static void put_said(struct hxs_buf *said, struct hxs_buf *out)
 {
+	size_t i;
+
 	if (said->len == 0)
 		return;
 	(void)hxs_buf_puts(out, ": ");
+	for (i = 0; i < said->len; i++) /* or it would end there */
+		if (said->data[i] == '\0')
+			said->data[i] = ' ';
+	/* All of the line is looked at, and as much shown as one can read. */
 	if (hxs_config_has_password(hxs_buf_str(said)))
 		(void)hxs_buf_puts(out, "what it said holds a password");
 	else
-		(void)hxs_path_show(out, said->data, said->len);
+		(void)hxs_path_show(out, said->data,
+				    said->len < SAID_SHOWN ? said->len
+							   : SAID_SHOWN);
 }
 
 /*
@@ -167,7 +177,7 @@ static void tell_phase(const struct hxs_hooks *h)
 {
 	struct hxs_relay relay = { .to = h->relay->to };
 
-	hxs_relay_enter(&relay, "running hooks", 0, 0);
+	hxs_relay_enter(&relay, HXS_HOOKS_PHASE, 0, 0);
 }
 
 bool hxs_hooks_any(const struct hxs_config_env *env, enum hxs_hook_event event)

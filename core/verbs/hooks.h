@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#define HXS_HOOKS_PHASE "running hooks" /* what progress calls it */
 #define HXS_HOOK_TEXT 640 /* bytes of what is told of one that failed */
 
 /* What became of the hooks that ran after a verb had done its work. */

@@ -399,7 +399,18 @@ static void test_said(void)
 	opts.argv = SH("head -c 5000 /dev/zero | tr '\\0' x >&2");
 	hxs_buf_truncate(&said, 0);
 	is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "a long line");
-	is_int((int)said.len, HXS_PROC_SAID, "is cut");
+	is_int((int)said.len, 0, "of one word, whose beginning is lost");
+	opts.argv = SH("seq -s ' ' 3000 >&2");
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "one of many");
+	ok(said.len > HXS_PROC_SAID - 10 && said.len < HXS_PROC_SAID &&
+		   strncmp(hxs_buf_str(&said), " 21", 3) == 0,
+	   "begins with a whole one (%zu bytes, '%.10s')", said.len,
+	   hxs_buf_str(&said));
+	opts.argv = SH("yes >&2");
+	opts.timeout_ms = 1000;
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), -ETIMEDOUT,
+	       "a flood does not keep it from ending");
+	opts.timeout_ms = 60000;
 	opts.argv = SH("echo late >&2; while :; do :; done");
 	opts.timeout_ms = 2000;
 	hxs_buf_truncate(&said, 0);
