@@ -6,12 +6,14 @@
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 
+#define WAKE_SIGNAL SIGUSR2 /* ends the wait for a request */
 #define PERIOD 10 /* milliseconds after which a request has taken long */
 #define MUCH (32u << 10) /* bytes that take a while to read and hash */
 #define WARY 32 /* requests after one that had to wait for the disk */
@@ -123,18 +125,24 @@ void hxfs_loop_end(struct hxfs_loop *l)
 
 /* ---- following ----------------------------------------------------------- */
 
-/* With the lock held. */
-static void nap(struct hxfs_loop *l)
+static void add_period(struct timespec *t)
+{
+	t->tv_nsec += PERIOD * 1000000;
+	if (t->tv_nsec >= 1000000000) {
+		t->tv_nsec -= 1000000000;
+		t->tv_sec++;
+	}
+}
+
+/* With the lock held: whether a whole period went by. */
+static bool nap(struct hxfs_loop *l)
 {
 	struct timespec until;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PERIOD * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	(void)pthread_cond_timedwait(&l->to_guard, &l->lock, &until);
+	add_period(&until);
+	return pthread_cond_timedwait(&l->to_guard, &l->lock, &until) ==
+	       ETIMEDOUT;
 }
 
 /* With the lock held: until a leader begins with a request and wakes us. */
@@ -161,10 +169,13 @@ static void guard(struct hxfs_loop *l)
 	while (!l->vacant && !l->ended) {
 		served = atomic_load(&l->served);
 		busy = term = atomic_load(&l->busy);
-		if (idle)
+		if (idle) {
 			sleep_long(l);
-		else
-			nap(l);
+			idle = false;
+			continue;
+		}
+		if (!nap(l))
+			continue;
 		still = served == atomic_load(&l->served) &&
 			busy == atomic_load(&l->busy);
 		idle = still && busy == 0;
@@ -288,6 +299,19 @@ static void serve_from_disk(struct hxfs_loop *l, struct thread *t)
 		atomic_store(&l->wary, wary - 1);
 }
 
+/*
+ * Who has lost the lead a moment ago may not have noticed; it must not take
+ * the place of the one who leads now.
+ */
+static void begin(struct hxfs_loop *l, unsigned term)
+{
+	unsigned busy = atomic_load(&l->busy);
+
+	while (atomic_load(&l->term) == term &&
+	       !atomic_compare_exchange_weak(&l->busy, &busy, term))
+		;
+}
+
 static void serve(struct hxfs_loop *l, struct thread *t, unsigned term)
 {
 	const struct fuse_in_header *in = t->buf.mem;
@@ -296,7 +320,7 @@ static void serve(struct hxfs_loop *l, struct thread *t, unsigned term)
 	if (is_long(l, in)) {
 		pass_on(l, term);
 	} else {
-		atomic_store(&l->busy, term);
+		begin(l, term);
 		if (atomic_load(&l->unwatched))
 			wake_guard(l);
 	}
@@ -312,19 +336,17 @@ static void serve(struct hxfs_loop *l, struct thread *t, unsigned term)
 /* Take requests as long as @term lasts. */
 static void lead(struct hxfs_loop *l, struct thread *t, unsigned term)
 {
-	int r, old;
+	int r;
 
 	do {
-		/* The one place where a thread is cancelled. */
-		(void)pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
 		r = fuse_session_receive_buf(l->se, &t->buf);
-		(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 		if (r > 0)
 			serve(l, t, term);
 		if ((r <= 0 && r != -EINTR && r != -EAGAIN) ||
 		    fuse_session_exited(l->se)) {
 			lock(l);
-			end(l, r < 0 ? r : 0);
+			/* Unmounted by force is unmounted. */
+			end(l, r < 0 && r != -ECONNABORTED ? r : 0);
 			unlock(l);
 			return;
 		}
@@ -335,9 +357,7 @@ static void *work(void *arg)
 {
 	struct thread *t = arg;
 	unsigned term;
-	int old;
 
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	while (follow(t->loop, &term))
 		lead(t->loop, t, term);
 	return NULL;
@@ -345,11 +365,33 @@ static void *work(void *arg)
 
 /* ---- all of it ----------------------------------------------------------- */
 
+static void on_wake(int sig HXS_UNUSED)
+{
+}
+
+/*
+ * Wait for the end of @t, which may be waiting for a request. Only a signal
+ * interrupts that, and one that comes a moment before is lost: so send it
+ * until the thread has ended.
+ */
+static void join(struct thread *t)
+{
+	struct timespec until;
+
+	do {
+		(void)pthread_kill(t->id, WAKE_SIGNAL);
+		(void)clock_gettime(CLOCK_REALTIME, &until);
+		add_period(&until);
+	} while (pthread_timedjoin_np(t->id, NULL, &until) != 0);
+}
+
 int hxfs_loop_run(struct hxfs_loop *l)
 {
+	struct sigaction wake = { .sa_handler = on_wake };
 	struct thread *t;
 	unsigned count;
 
+	(void)sigaction(WAKE_SIGNAL, &wake, NULL);
 	lock(l);
 	add_thread(l);
 	if (l->count == 0)
@@ -360,8 +402,6 @@ int hxfs_loop_run(struct hxfs_loop *l)
 	l->max = count; /* no more of them */
 	unlock(l);
 	for (t = l->threads; t; t = t->next)
-		(void)pthread_cancel(t->id);
-	for (t = l->threads; t; t = t->next)
-		(void)pthread_join(t->id, NULL);
+		join(t);
 	return l->status;
 }
