@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "fs/ahead.h"
 #include "fs/faults.h"
+#include "fs/notes.h"
 #include "fs/slots.h"
 
 #include <errno.h>
@@ -95,6 +96,11 @@ static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 	start = hxs_clock_ticks();
 	r = hxs_content_open_until(s->snap, n, stop, out, &fault, err);
 	hxfs_ahead_took(fs->ahead, hxs_clock_ticks() - start);
+	if (fault.kind == HXS_FAULT_MISSING && r < 0 &&
+	    hxfs_slots_is_removed(fs, s)) {
+		hxfs_notes_wish(fs->notes, HXFS_WISH_RESCAN);
+		return hxs_err_errno(err, ESTALE, "the snapshot is gone");
+	}
 	if (fault.kind != HXS_FAULT_NONE && r < 0)
 		hxfs_faults_add(fs, s, n, &fault);
 	if (foreign && r == 0)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- the list by last use, with fs->lock held ---------------------------- */
 
@@ -207,6 +208,27 @@ static int load_locked(struct hxfs *fs, struct hxfs_slot *s,
 	if (err)
 		*err = own;
 	return r;
+}
+
+bool hxfs_slots_is_removed(struct hxfs *fs, const struct hxfs_slot *s)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	char id[HXS_ID_LEN + 1];
+	struct stat was, is;
+	const char *env;
+	int r;
+
+	hxfs_lock(fs);
+	env = fs->env[s->env]->name; /* it stays */
+	hxfs_unlock(fs);
+	if (hxs_clock_format_id(s->seconds, id) < 0)
+		return false;
+	r = hxs_store_open_dir(fs->store, s->kind, env, id, &fd, NULL);
+	if (r < 0)
+		return r == -HXS_ENOSUCH;
+	return fstat(hxs_snapshot_fd(s->snap), &was) == 0 &&
+	       fstat(fd, &is) == 0 &&
+	       (was.st_dev != is.st_dev || was.st_ino != is.st_ino);
 }
 
 /* With fs->lock held. */

@@ -28,6 +28,12 @@ int hxfs_slots_enter(struct hxfs *fs, uint32_t number,
 		     struct hxs_err *err);
 void hxfs_slots_leave(struct hxfs *fs, struct hxfs_slot *s);
 
+/*
+ * Whether the loaded and pinned @s no longer lies where it did: who removes a
+ * snapshot takes its name away first, so what it lacks then is no damage.
+ */
+bool hxfs_slots_is_removed(struct hxfs *fs, const struct hxfs_slot *s);
+
 /* Whether status @r says what we lack, nothing of the snapshot. */
 bool hxfs_slots_is_shortage(int r);
 

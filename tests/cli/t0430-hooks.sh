@@ -182,7 +182,7 @@ cat >service <<-\END
 			exec 9>>"$EVENTS/log" >/dev/null 2>&1
 			while echo tick >&9; do
 				: >>"$EVENTS/hidden.tmp"
-				sleep 0.02
+				sleep 0.02 9>&- # it may outlive us
 			done
 		) &
 		echo $! >"$TRASH/service.pid"

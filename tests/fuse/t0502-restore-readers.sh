@@ -252,4 +252,34 @@ test_expect_success FUSE,SQLITE,PTRACE 'while a restore stands still, everybody 
 	test_poll 20 "! findmnt -n \"$TRASH/late\" >/dev/null"
 '
 
+# removed.py MNT STORE: snapshots of other/ are removed, each while a file of it
+# was read and another is about to be.
+cat >removed.py <<\END
+import errno, os, shutil, sys
+
+mnt, store = sys.argv[1:]
+for id in sorted(os.listdir(store + "/backups/other")):
+    fd = os.open("%s/other/%s/events" % (mnt, id), os.O_RDONLY)
+    os.close(os.open("0", os.O_RDONLY, dir_fd=fd))
+    os.rename("%s/backups/other/%s" % (store, id), store + "/gone")
+    shutil.rmtree(store + "/gone")
+    try:
+        os.open("1", os.O_RDONLY, dir_fd=fd)
+        sys.exit("%s: what was removed can be opened" % id)
+    except OSError as e:
+        if e.errno not in (errno.ENOENT, errno.ESTALE):
+            raise
+    os.close(fd)
+END
+
+test_expect_success FUSE 'what is removed is gone, and not damaged' '
+	for day in $(seq -w 20); do
+		dir=$STORE/backups/other/202501${day}T000000Z &&
+		mkdir -p "$dir/events" && echo a >"$dir/events/0" &&
+		echo b >"$dir/events/1" &&
+		(cd "$dir" && sha256sum events/* >manifest.sha256) || return 1
+	done && mount_store mnt && test_when_finished "umount_store mnt" &&
+	python3 removed.py mnt "$STORE" && no_damage mnt
+'
+
 test_done
