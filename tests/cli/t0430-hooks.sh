@@ -182,17 +182,25 @@ cat >service <<-\END
 			exec 9>>"$EVENTS/log" >/dev/null 2>&1
 			while echo tick >&9; do
 				: >>"$EVENTS/hidden.tmp"
-				sleep 0.02 9>&- # it may outlive us
+				sleep 0.02
 			done
 		) &
 		echo $! >"$TRASH/service.pid"
 		;;
 	stop)
 		pid=$(cat "$TRASH/service.pid") || exit 1
-		kill "$pid"
-		while kill -0 "$pid" 2>/dev/null &&
-			! grep -q "^State:.Z" "/proc/$pid/status"; do
+		# A child would outlive it for a moment, and hold the file.
+		kill -STOP "$pid"
+		until grep -q "^State:.[TZ]" "/proc/$pid/status"; do
 			sleep 0.02
+		done
+		children=$(cat "/proc/$pid/task/$pid/children")
+		kill -KILL "$pid"
+		for one in $pid $children; do
+			while kill -0 "$one" 2>/dev/null &&
+				! grep -q "^State:.Z" "/proc/$one/status"; do
+				sleep 0.02
+			done
 		done
 		echo bye >"$EVENTS/last-words.tmp"
 		echo bye >"$EVENTS/last-words"
