@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 
 struct hxfs_ending;
-struct hxfs_loop;
 struct hxfs_watch;
 
 struct hxfs_mount {
@@ -20,7 +19,7 @@ struct hxfs_mount {
 	struct fuse_session *se;
 	bool no_opendir; /* directories are opened by the kernel alone */
 	pthread_key_t scratch; /* each thread's struct hxs_scratch */
-	struct hxfs_loop *loop;
+	pthread_t main_thread;
 	atomic_bool tuned; /* the first request has set the read-ahead */
 	atomic_bool stopping; /* a signal asked for the end */
 	atomic_bool ended; /* the loop has ended */

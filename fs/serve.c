@@ -4,7 +4,6 @@
 #include "fs/control.h"
 #include "fs/ending.h"
 #include "fs/files.h"
-#include "fs/loop.h"
 #include "fs/mount.h"
 #include "fs/mountinfo.h"
 #include "fs/notes.h"
@@ -14,7 +13,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#define WAKE_SIGNAL SIGUSR2 /* ends the main thread's wait */
 #define QUIT_SIGNAL SIGUSR1 /* ends the signals' thread */
 #define HASH_THREADS 8u /* so many large files are hashed at once */
 
@@ -60,6 +61,26 @@ static void scratch_free(void *arg)
 	free(arg);
 }
 
+static void on_wake(int sig HXS_UNUSED)
+{
+}
+
+/*
+ * End the loop. It waits on a semaphore that only a signal interrupts, and a
+ * signal that comes a moment before the wait is lost: so send it until the
+ * loop has ended.
+ */
+static void end_loop(struct hxfs_mount *m)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	fuse_session_exit(m->se);
+	while (!atomic_load(&m->ended)) {
+		(void)pthread_kill(m->main_thread, WAKE_SIGNAL);
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 static void signal_set(sigset_t *set)
 {
 	(void)sigemptyset(set);
@@ -95,7 +116,7 @@ static void *run_signals(void *arg)
 	hxfs_control_stop(m->fs->control);
 	hxfs_ending_hurry(m->ending);
 	hxfs_watch_stop(HXS_STEAL(m->watch));
-	hxfs_loop_end(m->loop);
+	end_loop(m);
 	return NULL;
 }
 
@@ -183,15 +204,31 @@ static unsigned thread_count(void)
 	return n < 4 ? 4 : n > 16 ? 16 : n;
 }
 
+static int run_loop(struct hxfs_mount *m)
+{
+	struct fuse_loop_config *cfg = fuse_loop_cfg_create();
+	int r;
+
+	if (!cfg)
+		return -ENOMEM;
+	fuse_loop_cfg_set_clone_fd(cfg, 0);
+	fuse_loop_cfg_set_max_threads(cfg, thread_count());
+	r = fuse_session_loop_mt(m->se, cfg);
+	fuse_loop_cfg_destroy(cfg);
+	return r;
+}
+
 /* Everything that must be there before requests come. */
 static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 {
+	struct sigaction wake = { .sa_handler = on_wake };
 	struct hxfs *fs = m->fs;
 	sigset_t set;
 	int r;
 
 	signal_set(&set);
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)sigaction(WAKE_SIGNAL, &wake, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	m->ending = hxfs_ending_new();
 	if (!m->ending)
@@ -235,7 +272,7 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 	}
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot start a thread");
-	r = hxfs_loop_run(m->loop);
+	r = run_loop(m);
 	atomic_store(&m->ended, true);
 	(void)pthread_kill(signals, QUIT_SIGNAL); /* or it has ended already */
 	(void)pthread_join(signals, NULL);
@@ -289,6 +326,7 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 {
 	struct hxfs_mount m = {
 		.fs = fs,
+		.main_thread = pthread_self(),
 		.ready = ready,
 		.ready_ctx = ctx,
 	};
@@ -307,10 +345,7 @@ int hxfs_serve(struct hxfs *fs, void (*ready)(void *ctx), void *ctx,
 		free(m.ending);
 		return hxs_err_set(err, EIO, "cannot make a FUSE session");
 	}
-	r = hxfs_loop_new(m.se, thread_count(), &m.loop);
-	r = r < 0 ? hxs_err_errno(err, -r, "cannot start serving")
-		  : serve(&m, err);
-	hxfs_loop_free(m.loop);
+	r = serve(&m, err);
 	fuse_session_destroy(m.se);
 	(void)pthread_rwlock_destroy(&m.answering);
 	(void)pthread_mutex_destroy(&m.calls_lock);
