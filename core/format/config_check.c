@@ -7,6 +7,7 @@
 
 #include "base/path.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define KEPT_MAX 100000
@@ -75,6 +76,46 @@ int hxs_config_check_texts(const struct hxs_json *v, struct hxs_err *err)
 			return r;
 	}
 	return 0;
+}
+
+size_t hxs_config_count(const struct hxs_json *v)
+{
+	const struct hxs_json *c;
+	size_t n = 0;
+
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c))
+		n++;
+	return n;
+}
+
+static int take_text(const struct hxs_json *v, char **out, struct hxs_err *err)
+{
+	const char *text = NULL;
+	int r = hxs_config_text(v, &text, err);
+
+	if (r < 0)
+		return r;
+	*out = strdup(text);
+	return *out ? 0 : hxs_err_errno(err, ENOMEM, "cannot take it in");
+}
+
+int hxs_config_take_texts(const struct hxs_json *v, char ***out, size_t *count,
+			  struct hxs_err *err)
+{
+	const struct hxs_json *c;
+	size_t n = 0;
+	int r = 0;
+
+	*out = calloc(hxs_config_count(v) + 1, sizeof(**out));
+	if (!*out)
+		return hxs_err_errno(err, ENOMEM, "cannot take it in");
+	for (c = hxs_json_first(v); r == 0 && c; c = hxs_json_next(c)) {
+		r = take_text(c, &(*out)[n], err);
+		n += r == 0;
+	}
+	if (count)
+		*count = n;
+	return r;
 }
 
 static int check_dsn(const struct hxs_json *v, struct hxs_err *err)

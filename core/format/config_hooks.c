@@ -21,16 +21,6 @@ const char *hxs_config_hook_name(enum hxs_hook_event event)
 	return names[event];
 }
 
-static size_t count_children(const struct hxs_json *v)
-{
-	const struct hxs_json *c;
-	size_t n = 0;
-
-	for (c = hxs_json_first(v); c; c = hxs_json_next(c))
-		n++;
-	return n;
-}
-
 static int no_memory(struct hxs_err *err)
 {
 	return hxs_err_errno(err, ENOMEM, "cannot take it in");
@@ -39,26 +29,9 @@ static int no_memory(struct hxs_err *err)
 static int parse_argv(const struct hxs_json *v, struct hxs_config_hook *hook,
 		      struct hxs_err *err)
 {
-	const struct hxs_json *c;
-	const char *text = NULL;
-	size_t n = 0;
-	int r;
+	int r = hxs_config_check_texts(v, err);
 
-	r = hxs_config_check_texts(v, err);
-	if (r < 0)
-		return r;
-	hook->argv = calloc(count_children(v) + 1, sizeof(*hook->argv));
-	if (!hook->argv)
-		return no_memory(err);
-	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
-		r = hxs_config_text(c, &text, err);
-		if (r < 0)
-			return r;
-		hook->argv[n] = strdup(text);
-		if (!hook->argv[n++])
-			return no_memory(err);
-	}
-	return 0;
+	return r < 0 ? r : hxs_config_take_texts(v, &hook->argv, NULL, err);
 }
 
 static int parse_limit(const struct hxs_json *v, struct hxs_config_hook *hook,
@@ -131,7 +104,7 @@ static int parse_list(const struct hxs_json *v, struct hxs_config_hooks *list,
 	r = hxs_json_expect(v, HXS_JSON_ARRAY, err);
 	if (r < 0)
 		return r;
-	list->hook = calloc(count_children(v) + 1, sizeof(*list->hook));
+	list->hook = calloc(hxs_config_count(v) + 1, sizeof(*list->hook));
 	if (!list->hook)
 		return no_memory(err);
 	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {

@@ -82,6 +82,17 @@ bool hxs_config_duration(const char *s, uint64_t *seconds);
 HXS_MUST_CHECK
 int hxs_config_check_texts(const struct hxs_json *v, struct hxs_err *err);
 
+/* How many members or elements @v has. */
+size_t hxs_config_count(const struct hxs_json *v);
+
+/*
+ * The texts of list @v, none of them empty, and a NULL: the caller's, whatever
+ * is returned. *@count (may be NULL) is how many there are.
+ */
+HXS_MUST_CHECK
+int hxs_config_take_texts(const struct hxs_json *v, char ***out, size_t *count,
+			  struct hxs_err *err);
+
 /* The hooks of @env, which owns what there is whatever is returned. */
 HXS_MUST_CHECK
 int hxs_config_parse_hooks(const struct hxs_json *v, struct hxs_config_env *env,

@@ -20,16 +20,6 @@ static int no_memory(struct parse *p)
 	return hxs_err_errno(p->err, ENOMEM, "cannot take it in");
 }
 
-static size_t count_children(const struct hxs_json *v)
-{
-	const struct hxs_json *c;
-	size_t n = 0;
-
-	for (c = hxs_json_first(v); c; c = hxs_json_next(c))
-		n++;
-	return n;
-}
-
 static int note_place(struct parse *p, const struct hxs_json *v,
 		      const char *path)
 {
@@ -73,26 +63,11 @@ static int parse_path(struct parse *p, const struct hxs_json *v,
 static int parse_excludes(struct parse *p, const struct hxs_json *v,
 			  struct hxs_config_source *src)
 {
-	const struct hxs_json *c;
-	const char *text = NULL;
-	int r;
+	int r = hxs_json_expect(v, HXS_JSON_ARRAY, p->err);
 
-	r = hxs_json_expect(v, HXS_JSON_ARRAY, p->err);
-	if (r < 0)
-		return r;
-	src->exclude = calloc(count_children(v) + 1, sizeof(*src->exclude));
-	if (!src->exclude)
-		return no_memory(p);
-	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
-		r = hxs_config_text(c, &text, p->err);
-		if (r < 0)
-			return r;
-		src->exclude[src->exclude_count] = strdup(text);
-		if (!src->exclude[src->exclude_count])
-			return no_memory(p);
-		src->exclude_count++;
-	}
-	return 0;
+	return r < 0 ? r
+		     : hxs_config_take_texts(v, &src->exclude,
+					     &src->exclude_count, p->err);
 }
 
 /* Member @key of @v, if it is there, or else @otherwise (may be NULL). */
@@ -258,7 +233,7 @@ static int parse_sources(struct parse *p, const struct hxs_json *v,
 
 	if (!hxs_json_first(v))
 		return hxs_config_refuse(v, NULL, "it names no source", p->err);
-	env->sources = calloc(count_children(v), sizeof(*env->sources));
+	env->sources = calloc(hxs_config_count(v), sizeof(*env->sources));
 	if (!env->sources)
 		return no_memory(p);
 	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
@@ -308,7 +283,7 @@ static int parse_settings(struct parse *p, const struct hxs_json *v,
 	r = hxs_json_expect(v, HXS_JSON_ARRAY, p->err);
 	if (r < 0)
 		return r;
-	env->settings = calloc(count_children(v) + 1, sizeof(*env->settings));
+	env->settings = calloc(hxs_config_count(v) + 1, sizeof(*env->settings));
 	if (!env->settings)
 		return no_memory(p);
 	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
@@ -421,7 +396,7 @@ static int parse_root(struct parse *p, const struct hxs_json *root)
 	if (!hxs_json_first(envs))
 		return hxs_config_refuse(envs, NULL, "it names no environment",
 					 p->err);
-	config->envs = calloc(count_children(envs), sizeof(*config->envs));
+	config->envs = calloc(hxs_config_count(envs), sizeof(*config->envs));
 	if (!config->envs)
 		return no_memory(p);
 	for (c = hxs_json_first(envs); c; c = hxs_json_next(c)) {
