@@ -310,17 +310,18 @@ static ssize_t read_run(struct hxs_content *c, uint64_t block, uint64_t count,
 	return (ssize_t)n;
 }
 
-/* Some blocks that lie at @mem, and what was found of the next one or two. */
+/* Some blocks that lie at @mem, and what was found of the last one or two. */
 struct run {
 	struct hxs_content *c;
 	uint64_t block, left; /* the next, and how many there are */
 	const uint8_t *mem;
 	size_t got; /* so many bytes could be read */
 	struct hxs_fault fault[2]; /* of kind NONE: it is right */
+	unsigned checked, told; /* of these */
 };
 
-/* Check the next block, or two at once, and go past: how many those were. */
-static unsigned check_next(struct run *run)
+/* Check the next block, or two at once, and go past. */
+static void check_next(struct run *run)
 {
 	unsigned i,
 		n = run->left >= 2 && run->got >= 2 * HXS_BLOCK_SIZE ? 2 : 1;
@@ -353,7 +354,25 @@ static unsigned check_next(struct run *run)
 	run->got -= run->got < (size_t)n * HXS_BLOCK_SIZE
 			    ? run->got
 			    : (size_t)n * HXS_BLOCK_SIZE;
-	return n;
+	run->checked = n;
+	run->told = 0;
+}
+
+/* The next fault, or NULL when all blocks were looked at. */
+static const struct hxs_fault *next_fault(struct run *run)
+{
+	const struct hxs_fault *f;
+
+	for (;;) {
+		while (run->told < run->checked) {
+			f = &run->fault[run->told++];
+			if (f->kind != HXS_FAULT_NONE)
+				return f;
+		}
+		if (run->left == 0)
+			return NULL;
+		check_next(run);
+	}
 }
 
 static int fail_read(struct hxs_content *c, int e, uint64_t block,
@@ -378,19 +397,13 @@ static int prove_run(struct hxs_content *c, uint64_t block, uint64_t count,
 		     const uint8_t *mem, size_t got, struct hxs_fault *fault,
 		     struct hxs_err *err)
 {
-	struct run run = { c, block, count, mem, got, { { 0 } } };
-	unsigned i, n;
+	struct run run = { c, block, count, mem, got, { { 0 } }, 0, 0 };
+	const struct hxs_fault *f = next_fault(&run);
 
-	while (run.left) {
-		n = check_next(&run);
-		for (i = 0; i < n; i++) {
-			if (run.fault[i].kind == HXS_FAULT_NONE)
-				continue;
-			*fault = run.fault[i];
-			return hxs_content_fail(c->snap, fault, err);
-		}
-	}
-	return 0;
+	if (!f)
+		return 0;
+	*fault = *f;
+	return hxs_content_fail(c->snap, fault, err);
 }
 
 /* Fill @mem with blocks [@first, @end), each checked. */
@@ -514,18 +527,13 @@ static int64_t check_run(struct hxs_content *c, uint64_t block, uint64_t count,
 			 const uint8_t *mem, size_t got,
 			 hxs_content_fault_fn fn, void *ctx)
 {
-	struct run run = { c, block, count, mem, got, { { 0 } } };
+	struct run run = { c, block, count, mem, got, { { 0 } }, 0, 0 };
+	const struct hxs_fault *f;
 	int64_t faults = 0;
-	unsigned i, n;
 
-	while (run.left) {
-		n = check_next(&run);
-		for (i = 0; i < n; i++) {
-			if (run.fault[i].kind == HXS_FAULT_NONE)
-				continue;
-			fn(&run.fault[i], ctx);
-			faults++;
-		}
+	while ((f = next_fault(&run)) != NULL) {
+		fn(f, ctx);
+		faults++;
 	}
 	return faults;
 }

@@ -454,14 +454,11 @@ static int sync_below(const struct hxs_target *t, struct hxs_err *err)
 	HXS_AUTO_CLOSE int place = -1, stage = -1;
 	const char *last = "";
 	size_t i;
-	int r = 0;
+	int r;
 
-	place = hxs_swap_open_place(t, err);
-	if (place < 0)
-		return place;
-	stage = open_stage(t, place, err);
-	if (stage < 0)
-		return stage;
+	r = open_both(t, &place, &stage, err);
+	if (r < 0)
+		return r;
 	for (i = 0; r == 0 && i < t->move_count; i++) {
 		const char *dir = t->moves[i].dir;
 
