@@ -60,16 +60,11 @@ static int check_room(const struct hxs_restore *rs, struct hxs_err *err)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < rs->target_count; i++) {
-		for (k = 0; k < i; k++)
-			if (hxs_restore_room_is_one(t[k].place_fd,
-						    t[i].place_fd))
-				break;
-		if (k < i)
+		if (!hxs_restore_is_first_there(rs, i))
 			continue;
 		hxs_restore_room_begin(&room, rs->store, t[i].place_fd);
-		for (; k < rs->target_count; k++)
-			if (hxs_restore_room_is_one(t[k].place_fd,
-						    t[i].place_fd))
+		for (k = i; k < rs->target_count; k++)
+			if (t[k].dev == t[i].dev)
 				add_items(rs, &t[k], &room);
 		r = hxs_restore_room_check(&room, t[i].place_fd, t[i].place,
 					   err);

@@ -60,6 +60,7 @@ struct hxs_restore_target {
 	char *name; /* its last component; NULL: it is the place itself */
 	char *place; /* where it is staged: its parent, or itself */
 	int place_fd; /* -1 until it was opened */
+	dev_t dev; /* of the file system it is on, from then on */
 	struct hxs_ident old; /* the target itself; none: missing */
 	bool contents; /* a mount point: what is in it is swapped */
 	bool whole; /* all of it, not some paths */
@@ -99,6 +100,9 @@ int hxs_restore_find_targets(struct hxs_restore *rs,
 			     const struct hxs_restore_pick *pick,
 			     struct hxs_err *err);
 void hxs_restore_free_targets(struct hxs_restore *rs);
+
+/* Whether target @n is the first of those on its file system. */
+bool hxs_restore_is_first_there(const struct hxs_restore *rs, size_t n);
 
 /*
  * 1 if something is mounted on @name in @dirfd, or it is a file system's

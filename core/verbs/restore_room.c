@@ -23,7 +23,8 @@
 /* Holes smaller than the index tells of are looked for in files so large. */
 #define LARGE (1u << 20)
 
-bool hxs_restore_room_is_one(int a, int b)
+/* Whether @a and @b lie on one file system, or nobody can tell. */
+static bool is_one(int a, int b)
 {
 	struct stat sa, sb;
 
@@ -42,7 +43,7 @@ static bool is_plain(const struct hxs_store *s, int fd)
 	case TMPFS_MAGIC:
 		return true;
 	case XFS_SUPER_MAGIC:
-		return !hxs_restore_room_is_one(hxs_store_fd(s), fd);
+		return !is_one(hxs_store_fd(s), fd);
 	default:
 		return false;
 	}

@@ -9,7 +9,6 @@
 #include "base/err.h"
 #include "store/store.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct hxs_snapshot;
@@ -19,9 +18,6 @@ struct hxs_room {
 	uint64_t unit; /* bytes: what every file takes a multiple of */
 	uint64_t bytes, inodes;
 };
-
-/* Whether @a and @b lie on one file system, or nobody can tell. */
-bool hxs_restore_room_is_one(int a, int b);
 
 /*
  * Begin with what is to be written where @fd lies. *@room is all 0, and stays

@@ -292,25 +292,16 @@ static int stage_items(struct hxs_restore *rs,
  */
 static int sync_staged(const struct hxs_restore *rs, struct hxs_err *err)
 {
-	struct stat one, other;
-	size_t i, k;
+	const struct hxs_restore_target *t = rs->targets;
+	size_t i;
 
-	for (i = 0; i < rs->target_count; i++) {
-		int fd = rs->targets[i].place_fd;
-
-		if (fstat(fd, &one) < 0)
-			return hxs_err_errno(err, errno, "cannot look at '%s'",
-					     rs->targets[i].place);
-		for (k = 0; k < i; k++)
-			if (fstat(rs->targets[k].place_fd, &other) == 0 &&
-			    other.st_dev == one.st_dev)
-				break;
-		if (k == i && syncfs(fd) < 0)
+	for (i = 0; i < rs->target_count; i++)
+		if (hxs_restore_is_first_there(rs, i) &&
+		    syncfs(t[i].place_fd) < 0)
 			return hxs_err_errno(err, errno,
 					     "cannot make what was staged in "
 					     "'%s' durable",
-					     rs->targets[i].place);
-	}
+					     t[i].place);
 	return 0;
 }
 

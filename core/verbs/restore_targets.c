@@ -42,6 +42,16 @@ void hxs_restore_free_targets(struct hxs_restore *rs)
 	rs->target_count = 0;
 }
 
+bool hxs_restore_is_first_there(const struct hxs_restore *rs, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (rs->targets[i].dev == rs->targets[n].dev)
+			return false;
+	return true;
+}
+
 static int no_memory(const struct hxs_restore_target *t, struct hxs_err *err)
 {
 	return hxs_err_errno(err, ENOMEM, "source '%s'", t->source->name);
@@ -91,11 +101,17 @@ static int split_path(struct hxs_restore_target *t, struct hxs_err *err)
 
 static int open_place(struct hxs_restore_target *t, struct hxs_err *err)
 {
+	struct stat st;
+
 	assert(t->place); /* split_path() or go_inside() set it */
 	t->place_fd =
 		open(t->place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->place_fd < 0)
 		return hxs_err_errno(err, errno, "cannot open '%s'", t->place);
+	if (fstat(t->place_fd, &st) < 0)
+		return hxs_err_errno(err, errno, "cannot look at '%s'",
+				     t->place);
+	t->dev = st.st_dev;
 	return 0;
 }
 
