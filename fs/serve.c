@@ -215,7 +215,8 @@ static int run_loop(struct hxfs_mount *m)
 	fuse_loop_cfg_set_max_threads(cfg, thread_count());
 	r = fuse_session_loop_mt(m->se, cfg);
 	fuse_loop_cfg_destroy(cfg);
-	return r;
+	/* Unmounted by force (umount -f) is unmounted: that aborts it. */
+	return r == -ECONNABORTED ? 0 : r;
 }
 
 /* Everything that must be there before requests come. */
