@@ -14,6 +14,32 @@ const char *hxs_config_kind_name(enum hxs_source_kind kind)
 	return kind_names[kind];
 }
 
+bool hxs_config_is_system(const struct hxs_config_source *src)
+{
+	return src->kind == HXS_SOURCE_POSTGRES ||
+	       src->kind == HXS_SOURCE_COMMAND;
+}
+
+static void free_texts(char **texts)
+{
+	size_t i;
+
+	for (i = 0; texts && texts[i]; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static void release_postgres(struct hxs_config_postgres *p)
+{
+	if (p->dsn)
+		explicit_bzero(p->dsn, strlen(p->dsn));
+	free(p->dsn);
+	free_texts(p->schemas);
+	free_texts(p->tables);
+	free_texts(p->until_sequence);
+	free_texts(p->until_time);
+}
+
 static void release_source(struct hxs_config_source *s)
 {
 	size_t i;
@@ -24,6 +50,10 @@ static void release_source(struct hxs_config_source *s)
 	free(s->records.files);
 	free(s->records.sequence);
 	free(s->records.time);
+	release_postgres(&s->postgres);
+	free_texts(s->command.capture);
+	free_texts(s->command.restore);
+	free(s->command.file);
 	free(s->path);
 	free(s->name);
 }

@@ -26,6 +26,34 @@ struct hxs_config_records {
 	char *sequence, *time; /* NULL: records have none */
 };
 
+/*
+ * A PostgreSQL database, or a part of one. What it restores is either all of
+ * the database, exchanged by name, or, of a part, loaded into the database in
+ * one transaction.
+ */
+struct hxs_config_postgres {
+	char *dsn; /* a URI or KEY=VALUE; may hold a password: never shown */
+	/* Patterns as pg_dump's --schema and --table; NULL-terminated. */
+	char **schemas, **tables;
+	size_t schema_count, table_count; /* both 0: the whole database */
+	bool data_only; /* the tables are there; only rows come and go */
+	unsigned jobs; /* at once; 0: by the number of processors */
+	int compress; /* 0 to 9; -1: as pg_dump thinks best */
+	/*
+	 * Statements that take the new database back to a point in time, with
+	 * ":until" for it; NULL-terminated, NULL: none.
+	 */
+	char **until_sequence, **until_time;
+};
+
+/* What one program gives on its standard output and another takes back. */
+struct hxs_config_command {
+	char **capture, **restore; /* argument lists, NULL-terminated */
+	char *file; /* its name in the snapshot */
+	unsigned timeout_ms; /* of either; never 0 */
+	bool may_be_empty;
+};
+
 struct hxs_config_source {
 	char *name;
 	enum hxs_source_kind kind;
@@ -34,7 +62,12 @@ struct hxs_config_source {
 	size_t exclude_count;
 	bool sqlite_raw; /* copy databases byte by byte */
 	struct hxs_config_records records;
+	struct hxs_config_postgres postgres; /* of that kind, else zeroed */
+	struct hxs_config_command command; /* likewise */
 };
+
+/* Whether @src lives elsewhere than in files of its own (source/system.h). */
+bool hxs_config_is_system(const struct hxs_config_source *src);
 
 struct hxs_config_setting {
 	char *name, *value; /* value NULL: not set, or a secret */
@@ -70,6 +103,8 @@ struct hxs_config_env {
 	struct hxs_config_setting *settings; /* sorted, none that is secret */
 	size_t setting_count;
 	struct hxs_config_hooks hooks[HXS_HOOK_EVENTS];
+	unsigned parallel; /* systems captured at once; never 0 */
+	bool undo_on_failed_health; /* after a restore */
 };
 
 struct hxs_config {

@@ -221,6 +221,7 @@ static int build(struct hxs_config_dotenv *r, struct found *f, const char *base,
 	if (!config->file || !config->base || !config->envs)
 		return no_memory(r);
 	env = &config->envs[config->env_count++];
+	env->parallel = 1;
 	env->confirm = strcmp(name, "live") == 0;
 	env->name = strdup(name);
 	env->sources = calloc(2, sizeof(*env->sources));

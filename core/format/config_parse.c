@@ -319,6 +319,7 @@ static int parse_options(struct parse *p, const struct hxs_json *v,
 	size_t i;
 	int r = 0;
 
+	env->parallel = 1;
 	env->confirm = strcmp(env->name, "live") == 0;
 	member = hxs_json_get(v, "confirm");
 	if (member)

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 
 #define DIRECTORY ".hxsnap/journal"
-#define MAGIC "hxsnap-journal 1"
+#define MAGIC "hxsnap-journal"
+#define VERSION 2 /* 1 had no systems */
 #define RECORD_MAX (16u << 20) /* bytes; that is 100,000 moves */
 #define HEADER_MAX 128
 #define IDENT_TEXT 96
@@ -35,6 +36,20 @@ static void release_target(struct hxs_target *t)
 	free(t->stage);
 }
 
+static void release_system(struct hxs_journal_system *s)
+{
+	size_t i;
+
+	for (i = 0; s->parts && s->parts[i]; i++)
+		free(s->parts[i]);
+	free(s->parts);
+	free(s->source);
+	free(s->name);
+	free(s->staged);
+	free(s->kept);
+	free(s->marker);
+}
+
 void hxs_journal_free(struct hxs_journal *j)
 {
 	size_t i;
@@ -44,6 +59,9 @@ void hxs_journal_free(struct hxs_journal *j)
 	for (i = 0; i < j->target_count; i++)
 		release_target(&j->targets[i]);
 	free(j->targets);
+	for (i = 0; i < j->system_count; i++)
+		release_system(&j->systems[i]);
+	free(j->systems);
 	free(j);
 }
 
@@ -62,6 +80,12 @@ struct hxs_target *hxs_journal_add_target(struct hxs_journal *j)
 {
 	return add_one((void **)&j->targets, &j->target_count,
 		       sizeof(*j->targets));
+}
+
+struct hxs_journal_system *hxs_journal_add_system(struct hxs_journal *j)
+{
+	return add_one((void **)&j->systems, &j->system_count,
+		       sizeof(*j->systems));
 }
 
 struct hxs_move *hxs_target_add_move(struct hxs_target *t)
@@ -143,6 +167,35 @@ static void put_target(struct hxs_json_out *o, const struct hxs_target *t)
 	hxs_json_out_end_object(o);
 }
 
+/* What may be NULL. */
+static void put_maybe(struct hxs_json_out *o, const char *key, const char *s)
+{
+	if (s)
+		put_name(o, key, s);
+	else
+		hxs_json_out_null(o, key);
+}
+
+static void put_system(struct hxs_json_out *o,
+		       const struct hxs_journal_system *s)
+{
+	size_t i;
+
+	hxs_json_out_object(o, NULL);
+	hxs_json_out_string(o, "source", s->source);
+	put_maybe(o, "name", s->name);
+	put_maybe(o, "staged", s->staged);
+	put_maybe(o, "kept", s->kept);
+	hxs_json_out_int(o, "old_oid", s->old_oid);
+	hxs_json_out_int(o, "new_oid", s->new_oid);
+	put_maybe(o, "marker", s->marker);
+	hxs_json_out_array(o, "parts");
+	for (i = 0; s->parts && s->parts[i]; i++)
+		put_name(o, NULL, s->parts[i]);
+	hxs_json_out_end_array(o);
+	hxs_json_out_end_object(o);
+}
+
 static void render(const struct hxs_journal *j, struct hxs_buf *out)
 {
 	struct hxs_json_out o;
@@ -158,6 +211,10 @@ static void render(const struct hxs_journal *j, struct hxs_buf *out)
 	hxs_json_out_array(&o, "targets");
 	for (i = 0; i < j->target_count; i++)
 		put_target(&o, &j->targets[i]);
+	hxs_json_out_end_array(&o);
+	hxs_json_out_array(&o, "systems");
+	for (i = 0; i < j->system_count; i++)
+		put_system(&o, &j->systems[i]);
 	hxs_json_out_end_array(&o);
 	hxs_json_out_end_object(&o);
 }
@@ -178,7 +235,8 @@ int hxs_journal_write(struct hxs_store *s, const struct hxs_journal *j,
 	if (r == 0) {
 		hxs_digest_of(body.data, body.len, &digest);
 		hxs_digest_to_hex(&digest, hex);
-		(void)hxs_buf_printf(&all, MAGIC " %zu %s\n", body.len, hex);
+		(void)hxs_buf_printf(&all, MAGIC " %d %zu %s\n", VERSION,
+				     body.len, hex);
 		(void)hxs_buf_append(&all, body.data, body.len);
 		r = hxs_buf_status(&all);
 	}
@@ -363,10 +421,98 @@ static void read_target(struct reader *rd, const struct hxs_json *v,
 		read_move(rd, m, t);
 }
 
-static int read_body(const struct hxs_json *root, struct hxs_journal *j)
+static char *get_maybe(struct reader *rd, const struct hxs_json *v,
+		       const char *key)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+
+	return member && hxs_json_type(member) == HXS_JSON_NULL
+		       ? NULL
+		       : get_name(rd, v, key);
+}
+
+static uint32_t get_number(struct reader *rd, const struct hxs_json *v,
+			   const char *key)
+{
+	const struct hxs_json *member = hxs_json_get(v, key);
+	int64_t n = 0;
+
+	if (!member || hxs_json_int(member, &n, NULL) < 0 || n < 0 ||
+	    n > UINT32_MAX)
+		rd->r = rd->r ? rd->r : -EBADMSG;
+	return (uint32_t)n;
+}
+
+static void read_parts(struct reader *rd, const struct hxs_json *v,
+		       struct hxs_journal_system *s)
+{
+	const struct hxs_json *c;
+	const char *text;
+	size_t n = 0;
+
+	if (!v || hxs_json_type(v) != HXS_JSON_ARRAY) {
+		rd->r = rd->r ? rd->r : -EBADMSG;
+		return;
+	}
+	for (c = hxs_json_first(v); c; c = hxs_json_next(c))
+		n++;
+	if (n == 0)
+		return;
+	s->parts = calloc(n + 1, sizeof(*s->parts));
+	if (!s->parts)
+		rd->r = rd->r ? rd->r : -ENOMEM;
+	for (c = hxs_json_first(v), n = 0; c && rd->r == 0;
+	     c = hxs_json_next(c)) {
+		if (hxs_json_string(c, &text, NULL) < 0)
+			rd->r = -EBADMSG;
+		else if (!(s->parts[n++] = unshow(text)))
+			rd->r = -ENOMEM;
+	}
+}
+
+static void read_system(struct reader *rd, const struct hxs_json *v,
+			struct hxs_journal *j)
+{
+	struct hxs_journal_system *s = hxs_journal_add_system(j);
+
+	if (!s) {
+		rd->r = -ENOMEM;
+		return;
+	}
+	s->source = get_name(rd, v, "source");
+	s->name = get_maybe(rd, v, "name");
+	s->staged = get_maybe(rd, v, "staged");
+	s->kept = get_maybe(rd, v, "kept");
+	s->old_oid = get_number(rd, v, "old_oid");
+	s->new_oid = get_number(rd, v, "new_oid");
+	s->marker = get_maybe(rd, v, "marker");
+	read_parts(rd, hxs_json_get(v, "parts"), s);
+	if (rd->r == 0 && !hxs_path_is_name(s->source))
+		rd->r = -EBADMSG;
+}
+
+/* The elements of member @key, which a first version may not have. */
+static void read_list(struct reader *rd, const struct hxs_json *root,
+		      const char *key, bool may_lack, struct hxs_journal *j,
+		      void (*read)(struct reader *rd, const struct hxs_json *v,
+				   struct hxs_journal *j))
+{
+	const struct hxs_json *list = hxs_json_get(root, key), *c;
+
+	if (!list && may_lack)
+		return;
+	if (!list || hxs_json_type(list) != HXS_JSON_ARRAY) {
+		rd->r = rd->r ? rd->r : -EBADMSG;
+		return;
+	}
+	for (c = hxs_json_first(list); c && rd->r == 0; c = hxs_json_next(c))
+		read(rd, c, j);
+}
+
+static int read_body(const struct hxs_json *root, int version,
+		     struct hxs_journal *j)
 {
 	struct reader rd = { .r = 0 };
-	const struct hxs_json *targets, *t;
 	const char *state = get_text(&rd, root, "state");
 	size_t i;
 
@@ -379,16 +525,16 @@ static int read_body(const struct hxs_json *root, struct hxs_journal *j)
 		  sizeof(j->rollback_id));
 	copy_text(&rd, root, "rollback_staging", j->rollback_staging,
 		  sizeof(j->rollback_staging));
-	targets = hxs_json_get(root, "targets");
-	if (!j->state || !targets || hxs_json_type(targets) != HXS_JSON_ARRAY)
-		return rd.r ? rd.r : -EBADMSG;
-	for (t = hxs_json_first(targets); t && rd.r == 0; t = hxs_json_next(t))
-		read_target(&rd, t, j);
+	if (!j->state)
+		rd.r = rd.r ? rd.r : -EBADMSG;
+	read_list(&rd, root, "targets", false, j, read_target);
+	read_list(&rd, root, "systems", version < 2, j, read_system);
 	return rd.r;
 }
 
 /* The body, if the header speaks of it: NULL for damage. */
-static const char *find_body(const char *text, size_t len, size_t *body_len)
+static const char *find_body(const char *text, size_t len, int *version,
+			     size_t *body_len)
 {
 	const char *nl =
 		memchr(text, '\n', len < HEADER_MAX ? len : HEADER_MAX);
@@ -399,9 +545,10 @@ static const char *find_body(const char *text, size_t len, size_t *body_len)
 	if (!nl)
 		return NULL;
 	(void)snprintf(header, sizeof(header), "%.*s", (int)(nl - text), text);
-	if (sscanf(header, MAGIC " %zu %64[0-9a-f]%n", body_len, hex, &end) !=
-		    2 ||
-	    header[end] != '\0' || hxs_digest_from_hex(hex, &want) < 0)
+	if (sscanf(header, MAGIC " %d %zu %64[0-9a-f]%n", version, body_len,
+		   hex, &end) != 3 ||
+	    *version < 1 || *version > VERSION || header[end] != '\0' ||
+	    hxs_digest_from_hex(hex, &want) < 0)
 		return NULL;
 	if (*body_len != len - (size_t)(nl + 1 - text))
 		return NULL;
@@ -415,10 +562,10 @@ static int take(const char *text, size_t len, const char *env,
 	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
 	HXS_AUTO(journal) struct hxs_journal *j = NULL;
 	const char *body;
+	int r, version;
 	size_t n;
-	int r;
 
-	body = find_body(text, len, &n);
+	body = find_body(text, len, &version, &n);
 	if (!body)
 		return -EBADMSG;
 	r = hxs_json_parse(body, n, &doc, NULL);
@@ -427,7 +574,7 @@ static int take(const char *text, size_t len, const char *env,
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	r = read_body(hxs_json_root(doc), j);
+	r = read_body(hxs_json_root(doc), version, j);
 	if (r == 0 && strcmp(j->env, env) != 0)
 		r = -EBADMSG;
 	if (r < 0)

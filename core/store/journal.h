@@ -6,9 +6,10 @@
  * says all that is needed to undo or to finish it, and lives as long as there
  * is anything to undo or to finish.
  *
- * One line "hxsnap-journal 1 LENGTH SHA256", then LENGTH bytes of JSON with
- * that digest. Replaced whole (hxs_io_publish), never changed in place: what
- * is read is a complete record or damage.
+ * One line "hxsnap-journal 2 LENGTH SHA256", then LENGTH bytes of JSON with
+ * that digest (1 instead of 2: of a version that knew of no systems).
+ * Replaced whole (hxs_io_publish), never changed in place: what is read is a
+ * complete record or damage.
  *
  *	staging	  what is staged beside the targets may be there; all of it
  *		  is to be removed
@@ -63,6 +64,21 @@ struct hxs_target {
 	size_t move_count;
 };
 
+/*
+ * One source that lives elsewhere than in files (source/system.h). What its
+ * kind has no use for is NULL or 0.
+ */
+struct hxs_journal_system {
+	char *source;
+	/* A database that is exchanged: its name; the new one's until then, */
+	char *name, *staged;
+	char *kept; /* ... and the old one's from then on */
+	uint32_t old_oid, new_oid; /* what tells them; 0: none */
+	/* One that is loaded into: a schema that is there once that is done, */
+	char *marker;
+	char **parts; /* ... and of what; NULL-terminated, NULL: all there is */
+};
+
 struct hxs_journal {
 	enum hxs_journal_state state;
 	char env[HXS_ENV_MAX + 1];
@@ -72,13 +88,16 @@ struct hxs_journal {
 	char rollback_staging[64];
 	struct hxs_target *targets;
 	size_t target_count;
+	struct hxs_journal_system *systems;
+	size_t system_count;
 };
 
 void hxs_journal_free(struct hxs_journal *j); /* takes NULL */
 HXS_AUTO_DEFINE(journal, struct hxs_journal *, hxs_journal_free)
 
-/* Room for one more target, or move of @t: zeroed, or NULL. */
+/* Room for one more target, system, or move of @t: zeroed, or NULL. */
 struct hxs_target *hxs_journal_add_target(struct hxs_journal *j);
+struct hxs_journal_system *hxs_journal_add_system(struct hxs_journal *j);
 struct hxs_move *hxs_target_add_move(struct hxs_target *t);
 
 /* Make the record what @j says, durably. */
