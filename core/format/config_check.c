@@ -5,8 +5,6 @@
  */
 #include "format/config_internal.h"
 
-#include "base/path.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -116,77 +114,6 @@ int hxs_config_take_texts(const struct hxs_json *v, char ***out, size_t *count,
 	if (count)
 		*count = n;
 	return r;
-}
-
-static int check_dsn(const struct hxs_json *v, struct hxs_err *err)
-{
-	const char *dsn = NULL;
-	int r = hxs_config_text(v, &dsn, err);
-
-	if (r < 0)
-		return r;
-	/* it may hold a password: no message repeats any of it */
-	if (strncmp(dsn, "postgresql://", 13) != 0 &&
-	    strncmp(dsn, "postgres://", 11) != 0 && !strchr(dsn, '='))
-		return hxs_config_refuse(v, NULL,
-					 "it is neither a postgresql:// "
-					 "address "
-					 "nor made of KEY=VALUE",
-					 err);
-	return 0;
-}
-
-int hxs_config_check_postgres(const struct hxs_json *v, struct hxs_err *err)
-{
-	static const char *const keys[] = { "kind", "dsn", "tables", NULL };
-	const struct hxs_json *member = NULL;
-	int r;
-
-	r = hxs_json_only_keys(v, keys, err);
-	if (r < 0)
-		return r;
-	r = hxs_config_want(v, "dsn", HXS_JSON_STRING, &member, err);
-	if (r < 0)
-		return r;
-	r = check_dsn(member, err);
-	if (r < 0)
-		return r;
-	member = hxs_json_get(v, "tables");
-	return member ? hxs_config_check_texts(member, err) : 0;
-}
-
-static int check_file_name(const struct hxs_json *v, struct hxs_err *err)
-{
-	const char *name = NULL, *fault;
-	int r = hxs_config_text(v, &name, err);
-
-	if (r < 0)
-		return r;
-	fault = hxs_path_name_fault(name, strlen(name));
-	return fault ? hxs_config_refuse(v, NULL, fault, err) : 0;
-}
-
-int hxs_config_check_command(const struct hxs_json *v, struct hxs_err *err)
-{
-	static const char *const keys[] = { "kind", "capture", "restore",
-					    "file", NULL };
-	const struct hxs_json *member = NULL;
-	size_t i;
-	int r;
-
-	r = hxs_json_only_keys(v, keys, err);
-	if (r < 0)
-		return r;
-	for (i = 1; i <= 2; i++) {
-		r = hxs_config_want(v, keys[i], HXS_JSON_ARRAY, &member, err);
-		if (r < 0)
-			return r;
-		r = hxs_config_check_texts(member, err);
-		if (r < 0)
-			return r;
-	}
-	r = hxs_config_want(v, "file", HXS_JSON_STRING, &member, err);
-	return r < 0 ? r : check_file_name(member, err);
 }
 
 /*

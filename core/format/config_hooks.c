@@ -34,8 +34,8 @@ static int parse_argv(const struct hxs_json *v, struct hxs_config_hook *hook,
 	return r < 0 ? r : hxs_config_take_texts(v, &hook->argv, NULL, err);
 }
 
-static int parse_limit(const struct hxs_json *v, struct hxs_config_hook *hook,
-		       struct hxs_err *err)
+int hxs_config_limit(const struct hxs_json *v, unsigned *ms,
+		     struct hxs_err *err)
 {
 	const char *text = NULL;
 	uint64_t seconds = 0;
@@ -49,7 +49,7 @@ static int parse_limit(const struct hxs_json *v, struct hxs_config_hook *hook,
 					 "it is no duration such as 30s, at "
 					 "most 1d",
 					 err);
-	hook->timeout_ms = (unsigned)seconds * 1000;
+	*ms = (unsigned)seconds * 1000;
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static int parse_hook(const struct hxs_json *v, struct hxs_config_hook *hook,
 		r = parse_argv(member, hook, err);
 	member = hxs_json_get(v, "timeout");
 	if (r == 0 && member)
-		r = parse_limit(member, hook, err);
+		r = hxs_config_limit(member, &hook->timeout_ms, err);
 	member = hxs_json_get(v, "policy");
 	if (r == 0 && member)
 		r = parse_policy(member, hook, err);

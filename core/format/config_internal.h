@@ -67,13 +67,29 @@ int hxs_config_text(const struct hxs_json *v, const char **out,
 
 /* Checked, and kept out of the model. */
 HXS_MUST_CHECK
-int hxs_config_check_postgres(const struct hxs_json *v, struct hxs_err *err);
-HXS_MUST_CHECK
-int hxs_config_check_command(const struct hxs_json *v, struct hxs_err *err);
-HXS_MUST_CHECK
 int hxs_config_check_retention(const struct hxs_json *v, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err);
+
+/* What source @v says of the system it lives on: into @out, its owner's. */
+HXS_MUST_CHECK
+int hxs_config_parse_postgres(const struct hxs_json *v,
+			      struct hxs_config_postgres *out,
+			      struct hxs_err *err);
+HXS_MUST_CHECK
+int hxs_config_parse_command(const struct hxs_json *v,
+			     struct hxs_config_command *out,
+			     struct hxs_err *err);
+
+/* What environment @v may have besides its sources: into @env. */
+HXS_MUST_CHECK
+int hxs_config_parse_options(const struct hxs_json *v,
+			     struct hxs_config_env *env, struct hxs_err *err);
+
+/* How long a program may take, more than 0 and at most a day. */
+HXS_MUST_CHECK
+int hxs_config_limit(const struct hxs_json *v, unsigned *ms,
+		     struct hxs_err *err);
 
 /* A duration such as "30s": its seconds, more than 0; else false. */
 bool hxs_config_duration(const char *s, uint64_t *seconds);

@@ -212,9 +212,9 @@ static int parse_source(struct parse *p, const struct hxs_json *v,
 	case HXS_SOURCE_SQLITE:
 		return parse_sqlite(p, v, src);
 	case HXS_SOURCE_POSTGRES:
-		return hxs_config_check_postgres(v, p->err);
+		return hxs_config_parse_postgres(v, &src->postgres, p->err);
 	default:
-		return hxs_config_check_command(v, p->err);
+		return hxs_config_parse_command(v, &src->command, p->err);
 	}
 }
 
@@ -246,107 +246,14 @@ static int parse_sources(struct parse *p, const struct hxs_json *v,
 	return 0;
 }
 
-static int parse_setting(struct parse *p, const struct hxs_json *v, char **out)
-{
-	const char *name = NULL;
-	int r;
-
-	r = hxs_json_string(v, &name, p->err);
-	if (r < 0)
-		return r;
-	if (!hxs_config_is_variable(name, strlen(name)))
-		return hxs_config_refuse(v, NULL, "it is no variable's name",
-					 p->err);
-	if (hxs_config_is_secret(name))
-		return hxs_err_set(p->err, HXS_EUSAGE,
-				   "'%s': '%s' sounds like a secret, and "
-				   "settings are kept in every snapshot",
-				   hxs_json_path(v), name);
-	*out = strdup(name);
-	return *out ? 0 : no_memory(p);
-}
-
-static int setting_by_name(const void *a, const void *b)
-{
-	const struct hxs_config_setting *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-static int parse_settings(struct parse *p, const struct hxs_json *v,
-			  struct hxs_config_env *env)
-{
-	const struct hxs_json *c;
-	size_t i;
-	int r;
-
-	r = hxs_json_expect(v, HXS_JSON_ARRAY, p->err);
-	if (r < 0)
-		return r;
-	env->settings = calloc(hxs_config_count(v) + 1, sizeof(*env->settings));
-	if (!env->settings)
-		return no_memory(p);
-	for (c = hxs_json_first(v); c; c = hxs_json_next(c)) {
-		r = parse_setting(p, c,
-				  &env->settings[env->setting_count].name);
-		if (r < 0)
-			return r;
-		env->setting_count++;
-	}
-	qsort(env->settings, env->setting_count, sizeof(*env->settings),
-	      setting_by_name);
-	for (i = 1; i < env->setting_count; i++)
-		if (setting_by_name(&env->settings[i - 1], &env->settings[i]) ==
-		    0)
-			return hxs_err_set(p->err, HXS_EUSAGE,
-					   "'%s': '%s' occurs twice",
-					   hxs_json_path(v),
-					   env->settings[i].name);
-	return 0;
-}
-
-/* What an environment may have besides its sources. */
-static int parse_options(struct parse *p, const struct hxs_json *v,
-			 struct hxs_config_env *env)
-{
-	static int (*const checks[])(const struct hxs_json *,
-				     struct hxs_err *) = {
-		hxs_config_check_retention,
-		hxs_config_check_objectives,
-	};
-	static const char *const keys[] = { "retention", "objectives" };
-	const struct hxs_json *member;
-	size_t i;
-	int r = 0;
-
-	env->parallel = 1;
-	env->confirm = strcmp(env->name, "live") == 0;
-	member = hxs_json_get(v, "confirm");
-	if (member)
-		r = hxs_json_bool(member, &env->confirm, p->err);
-	if (r < 0)
-		return r;
-	member = hxs_json_get(v, "settings");
-	if (member)
-		r = parse_settings(p, member, env);
-	member = hxs_json_get(v, "hooks");
-	if (r >= 0 && member)
-		r = hxs_config_parse_hooks(member, env, p->err);
-	for (i = 0; r >= 0 && i < HXS_ARRAY_LEN(keys); i++) {
-		member = hxs_json_get(v, keys[i]);
-		if (member)
-			r = checks[i](member, p->err);
-	}
-	return r;
-}
-
 static int parse_env(struct parse *p, const struct hxs_json *v,
 		     struct hxs_config_env *env)
 {
-	static const char *const keys[] = { "confirm",	 "sources",
-					    "settings",	 "hooks",
-					    "retention", "objectives",
-					    NULL };
+	static const char *const keys[] = {
+		"confirm",   "sources",	   "settings", "hooks",
+		"retention", "objectives", "parallel", "undo_on_failed_health",
+		NULL
+	};
 	const char *name = hxs_json_key(v);
 	const struct hxs_json *sources = NULL;
 	int r;
@@ -367,7 +274,7 @@ static int parse_env(struct parse *p, const struct hxs_json *v,
 	if (r < 0)
 		return r;
 	r = parse_sources(p, sources, env);
-	return r < 0 ? r : parse_options(p, v, env);
+	return r < 0 ? r : hxs_config_parse_options(v, env, p->err);
 }
 
 static int env_by_name(const void *a, const void *b)

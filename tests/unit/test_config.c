@@ -272,8 +272,6 @@ static const struct {
 	  "'" S ".path' is not a known key" },
 	{ "a table that is none", PG("\"dsn\": \"a=b\", \"tables\": [1]"),
 	  "'" S ".tables[0]': expected a string, found a number" },
-	{ "a command's time limit", CMD("\"timeout\": 1"),
-	  "'" S ".timeout' is not a known key" },
 	{ "a file that is none",
 	  CMD("\"capture\": [\"x\"], \"restore\": [\"x\"], \"file\": "
 	      "[]"),
