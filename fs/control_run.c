@@ -2,16 +2,15 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "format/ref.h"
+#include "fs/config.h"
 #include "fs/control_parts.h"
 #include "fs/control_writer.h"
 #include "fs/registry.h"
-#include "store/settings.h"
 #include "verbs/create.h"
 #include "verbs/restore.h"
 #include "verbs/verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define ASK_SECONDS 0.05 /* how often to look whether the writer ends */
@@ -187,53 +186,6 @@ static int find_snapshot(struct run *run, enum hxs_kind *kind,
 	return r;
 }
 
-/* ---- the configuration --------------------------------------------------- */
-
-/* It must be of the store that is mounted: by identity, not by name. */
-static int check_store(const struct run *run, const struct hxs_config *config)
-{
-	HXS_AUTO_CLOSE int fd = -1;
-	struct stat want, got;
-
-	fd = open(config->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return hxs_err_errno(run->err, errno,
-				     "cannot open '%s', the store of "
-				     "configuration '%s'",
-				     config->store, config->file);
-	if (fstat(fd, &got) < 0 || fstat(hxs_store_fd(run->fs->store), &want))
-		return hxs_err_errno(run->err, errno,
-				     "cannot look at the store");
-	if (got.st_dev == want.st_dev && got.st_ino == want.st_ino)
-		return 0;
-	return hxs_err_set(run->err, HXS_EUSAGE,
-			   "configuration '%s' is of the store '%s', and '%s' "
-			   "is mounted",
-			   config->file, config->store,
-			   hxs_store_path(run->fs->store));
-}
-
-static int load_config(struct run *run, struct hxs_config **out)
-{
-	HXS_AUTO(config) struct hxs_config *config = NULL;
-	const struct hxfs_options *opt = run->fs->opt;
-	const char *env = run->out->env;
-	int r;
-
-	if (opt->config)
-		r = hxs_settings_load(opt->config, env, &config, run->err);
-	else
-		r = hxs_settings_load_from(opt->start ? opt->start : "/", env,
-					   &config, run->err);
-	if (r == -HXS_ENOSUCH)
-		hxs_err_hint(run->err, "mount with config=FILE");
-	if (r == 0)
-		r = check_store(run, config);
-	if (r == 0)
-		*out = HXS_STEAL(config);
-	return r;
-}
-
 /* ---- the verbs ----------------------------------------------------------- */
 
 /*
@@ -289,7 +241,7 @@ static int run_create(struct run *run)
 
 	r = find_env(run);
 	if (r == 0)
-		r = load_config(run, &config);
+		r = hxfs_config_load(run->fs, run->out->env, &config, run->err);
 	if (r < 0)
 		return r;
 	opts.config = config;
@@ -347,7 +299,7 @@ static int run_restore(struct run *run)
 
 	r = find_restored(run, &opts.kind, id);
 	if (r == 0)
-		r = load_config(run, &config);
+		r = hxfs_config_load(run->fs, run->out->env, &config, run->err);
 	if (r < 0)
 		return r;
 	opts.config = config;

@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "fs/ahead.h"
 #include "fs/attributes.h"
+#include "fs/config.h"
 #include "fs/control.h"
 #include "fs/faults.h"
 #include "fs/files.h"
@@ -64,12 +65,16 @@ static void record_recovery(struct hxfs *fs, int r, const struct hxs_err *why)
 static void recover(struct hxfs *fs)
 {
 	struct hxs_recover_report *r = &fs->recovery;
+	HXS_AUTO(config) struct hxs_config *config = NULL;
 	struct hxs_err err = HXS_ERR_INIT;
 	int status;
 
 	if (!hxs_recover_needed(fs->store))
 		return;
-	status = hxs_recover(fs->store, NULL, r, &err);
+	/* Without one, what needs none is recovered. */
+	if (hxfs_config_load(fs, NULL, &config, NULL) < 0)
+		config = NULL;
+	status = hxs_recover(fs->store, config, NULL, r, &err);
 	if (status < 0) {
 		hxs_log_warn("%s", err.message);
 		fs->recovery_error = strdup(err.message); /* or it is lost */

@@ -36,12 +36,16 @@ int hxs_recovery_of(const struct hxs_tool *tool, const char *env,
 		    struct hxs_recover_report *sum, struct hxs_err *err)
 {
 	struct hxs_act act = { .name = "recover", .since = hxs_clock_ticks() };
+	HXS_AUTO(config) struct hxs_config *config = NULL;
 	struct hxs_recover_report rep = { .busy = 0 };
 	bool done;
 	int r;
 
+	/* Without one that can be read, what needs none is recovered. */
+	if (hxs_tool_config(tool, env, &config, NULL) < 0)
+		config = NULL;
 	(void)snprintf(act.env, sizeof(act.env), "%s", env);
-	r = hxs_recover(tool->store, env, &rep, err);
+	r = hxs_recover(tool->store, config, env, &rep, err);
 	sum->finished += rep.finished;
 	sum->undone += rep.undone;
 	sum->removed += rep.removed;

@@ -335,7 +335,8 @@ static int try_make(struct hxs_create *c, const struct hxs_hooks *hooks,
 	struct hxs_recover_report recovered = { .removed = 0 };
 	int r;
 
-	r = hxs_recover_locked(c->store, c->opts->env, &recovered, err);
+	r = hxs_recover_locked(c->store, c->opts->config, c->opts->env,
+			       &recovered, err);
 	if (r == 0 && recovered.removed)
 		hxs_log_info("removed what %u unfinished creates of '%s' left",
 			     recovered.removed, c->opts->env);

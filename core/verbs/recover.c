@@ -14,8 +14,9 @@ bool hxs_recover_needed(const struct hxs_store *s)
 	return hxs_journal_envs(s, &envs, NULL) < 0 || envs.count > 0;
 }
 
-static int recover_one(struct hxs_store *s, struct hxs_journal *j,
-		       struct hxs_recover_report *out, struct hxs_err *err)
+static int recover_one(struct hxs_store *s, const struct hxs_config *config,
+		       struct hxs_journal *j, struct hxs_recover_report *out,
+		       struct hxs_err *err)
 {
 	int r;
 
@@ -28,19 +29,20 @@ static int recover_one(struct hxs_store *s, struct hxs_journal *j,
 	if (r < 0)
 		return r;
 	if (j->state == HXS_JOURNAL_COMMITTED) {
-		r = hxs_restore_finish(s, j, err);
+		r = hxs_restore_finish(s, config, j, err);
 		if (r == 0)
 			out->finished++;
 	} else {
-		r = hxs_restore_undo(s, j, err);
+		r = hxs_restore_undo(s, config, j, err);
 		if (r == 0)
 			out->undone++;
 	}
 	return r;
 }
 
-int hxs_recover_locked(struct hxs_store *s, const char *env,
-		       struct hxs_recover_report *out, struct hxs_err *err)
+int hxs_recover_locked(struct hxs_store *s, const struct hxs_config *config,
+		       const char *env, struct hxs_recover_report *out,
+		       struct hxs_err *err)
 {
 	HXS_AUTO(journal) struct hxs_journal *j = NULL;
 	unsigned removed;
@@ -50,7 +52,7 @@ int hxs_recover_locked(struct hxs_store *s, const char *env,
 	if (r < 0)
 		return r;
 	if (r > 0)
-		r = recover_one(s, j, out, err);
+		r = recover_one(s, config, j, out, err);
 	if (r < 0)
 		return hxs_err_prefix(err, r,
 				      "a restore of '%s' did not end and "
@@ -62,8 +64,9 @@ int hxs_recover_locked(struct hxs_store *s, const char *env,
 	return r;
 }
 
-static int recover_env(struct hxs_store *s, const char *env,
-		       struct hxs_recover_report *out, struct hxs_err *err)
+static int recover_env(struct hxs_store *s, const struct hxs_config *config,
+		       const char *env, struct hxs_recover_report *out,
+		       struct hxs_err *err)
 {
 	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
 	int r;
@@ -74,11 +77,12 @@ static int recover_env(struct hxs_store *s, const char *env,
 		out->busy++;
 		return 0;
 	}
-	return r < 0 ? r : hxs_recover_locked(s, env, out, err);
+	return r < 0 ? r : hxs_recover_locked(s, config, env, out, err);
 }
 
-int hxs_recover(struct hxs_store *s, const char *env,
-		struct hxs_recover_report *out, struct hxs_err *err)
+int hxs_recover(struct hxs_store *s, const struct hxs_config *config,
+		const char *env, struct hxs_recover_report *out,
+		struct hxs_err *err)
 {
 	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
 	struct hxs_err one = HXS_ERR_INIT;
@@ -87,13 +91,13 @@ int hxs_recover(struct hxs_store *s, const char *env,
 
 	memset(out, 0, sizeof(*out));
 	if (env)
-		return recover_env(s, env, out, err);
+		return recover_env(s, config, env, out, err);
 	r = hxs_journal_envs(s, &envs, err);
 	if (r < 0)
 		return r;
 	/* One that cannot be recovered does not keep the others waiting. */
 	for (i = 0; i < envs.count; i++) {
-		r = recover_env(s, envs.name[i], out, &one);
+		r = recover_env(s, config, envs.name[i], out, &one);
 		if (r < 0 && failed == 0) {
 			failed = r;
 			if (err)

@@ -140,6 +140,8 @@ static int prepare(struct hxs_restore *rs, struct hxs_err *err)
 		r = hxs_restore_check_holders(rs, err);
 	if (r == 0)
 		r = check_room(rs, err);
+	if (r == 0)
+		r = hxs_restore_systems_probe(rs, err);
 	if (r < 0)
 		return r;
 	hxs_restore_pick_count(rs->snap, &rs->pick, &rs->relay.files_total,
@@ -159,7 +161,8 @@ static int undo(struct hxs_restore *rs, int r, struct hxs_err *err)
 {
 	struct hxs_err why = HXS_ERR_INIT;
 
-	if (hxs_restore_undo(rs->store, rs->journal, &why) == 0)
+	if (hxs_restore_undo(rs->store, rs->opts->config, rs->journal, &why) ==
+	    0)
 		return hxs_err_suffix(err, r, "nothing was changed");
 	rs->torn = true;
 	(void)hxs_err_suffix(err, r, "and it could not be undone: %s",
@@ -175,7 +178,8 @@ static void tidy(struct hxs_restore *rs)
 	struct hxs_err err = HXS_ERR_INIT;
 
 	hxs_staging_leave(&rs->rollback.staging);
-	if (hxs_restore_finish(rs->store, rs->journal, &err) == 0)
+	if (hxs_restore_finish(rs->store, rs->opts->config, rs->journal,
+			       &err) == 0)
 		return;
 	if (asprintf(&text,
 		     "restored, but not all was tidied up: %s; 'hxsnap "
@@ -281,7 +285,8 @@ static int run_locked(struct hxs_restore *rs, struct hxs_restore_report *out,
 	struct hxs_recover_report recovered = { .removed = 0 };
 	int r;
 
-	r = hxs_recover_locked(rs->store, rs->opts->env, &recovered, err);
+	r = hxs_recover_locked(rs->store, rs->opts->config, rs->opts->env,
+			       &recovered, err);
 	if (r == 0)
 		r = prepare(rs, err);
 	if (r < 0) {
@@ -343,6 +348,7 @@ int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	out->bytes = rs.bytes;
 	out->seconds = hxs_clock_ticks() - since;
 	hxs_restore_free_targets(&rs);
+	hxs_restore_systems_free(&rs);
 	hxs_restore_pick_release(&rs.pick);
 	hxs_journal_free(rs.journal);
 	hxs_index_unref(rs.rollback.index);

@@ -95,7 +95,7 @@ static int stage_anew(struct hxs_restore *rs, struct hxs_restore *now,
 	if (!j)
 		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
 				     rs->env->name);
-	r = hxs_restore_undo(rs->store, rs->journal, err);
+	r = hxs_restore_undo(rs->store, rs->opts->config, rs->journal, err);
 	if (r < 0)
 		return r;
 	hxs_journal_free(rs->journal);

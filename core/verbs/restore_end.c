@@ -13,24 +13,44 @@
 #include <stdio.h>
 #include <unistd.h>
 
-int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
-		     struct hxs_err *err)
+static int swap_back(struct hxs_journal *j, struct hxs_err *err)
 {
 	size_t i;
 	int r = 0;
 
+	for (i = j->target_count; r == 0 && i-- > 0;)
+		r = hxs_swap_back(&j->targets[i], err);
+	if (r == 0)
+		r = hxs_swap_sync(j->targets, j->target_count, err);
+	return r;
+}
+
+int hxs_restore_undo(struct hxs_store *s, const struct hxs_config *config,
+		     struct hxs_journal *j, struct hxs_err *err)
+{
+	struct hxs_err why = HXS_ERR_INIT;
+	size_t i;
+	int r = 0, systems;
+
 	if (j->state == 0) /* nothing was begun */
 		return 0;
 	if (j->state == HXS_JOURNAL_INTENT) {
-		for (i = j->target_count; r == 0 && i-- > 0;)
-			r = hxs_swap_back(&j->targets[i], err);
-		if (r == 0)
-			r = hxs_swap_sync(j->targets, j->target_count, err);
+		/* A server that does not answer keeps no file waiting. */
+		systems = hxs_restore_systems_back(s, config, j, &why);
+		r = swap_back(j, err);
+		if (r == 0 && systems < 0) {
+			r = systems;
+			if (err)
+				*err = why;
+		}
+		if (r < 0)
+			return r;
 		/* From here on what is staged may go. */
 		j->state = HXS_JOURNAL_STAGING;
-		if (r == 0)
-			r = hxs_journal_write(s, j, err);
+		r = hxs_journal_write(s, j, err);
 	}
+	if (r == 0)
+		r = hxs_restore_systems_clean(s, config, j, false, err);
 	for (i = 0; r == 0 && i < j->target_count; i++)
 		r = hxs_swap_clean(&j->targets[i], false, err);
 	if (r == 0)
@@ -80,13 +100,15 @@ static int finish_rollback(struct hxs_store *s, const struct hxs_journal *j,
 	return r;
 }
 
-int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
-		       struct hxs_err *err)
+int hxs_restore_finish(struct hxs_store *s, const struct hxs_config *config,
+		       struct hxs_journal *j, struct hxs_err *err)
 {
 	size_t i;
 	int r;
 
 	r = finish_rollback(s, j, err);
+	if (r == 0)
+		r = hxs_restore_systems_clean(s, config, j, true, err);
 	for (i = 0; r == 0 && i < j->target_count; i++)
 		r = hxs_swap_clean(&j->targets[i], true, err);
 	if (r == 0)

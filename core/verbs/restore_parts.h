@@ -4,6 +4,7 @@
 /* What restore and recover are made of. For restore*.c and recover.c only. */
 #include "base/pool.h"
 #include "source/stage.h"
+#include "source/system.h"
 #include "store/journal.h"
 #include "store/snapshot.h"
 #include "verbs/create_parts.h"
@@ -17,12 +18,13 @@
 
 /*
  * Undo the restore that @j, in state staging or intent, speaks of (in none,
- * nothing was begun): targets get their old files back, what was staged is removed, and so is the
- * journal. Can be done again after it was cut short.
+ * nothing was begun): targets get their old files back and systems their old
+ * state, what was staged is removed, and so is the journal. Can be done again
+ * after it was cut short. @config may be NULL, unless there are systems.
  */
 HXS_MUST_CHECK
-int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
-		     struct hxs_err *err);
+int hxs_restore_undo(struct hxs_store *s, const struct hxs_config *config,
+		     struct hxs_journal *j, struct hxs_err *err);
 
 /*
  * Finish the one that @j, in state committed, speaks of: the rollback point
@@ -30,8 +32,8 @@ int hxs_restore_undo(struct hxs_store *s, struct hxs_journal *j,
  * so is the journal. Can be done again after it was cut short.
  */
 HXS_MUST_CHECK
-int hxs_restore_finish(struct hxs_store *s, struct hxs_journal *j,
-		       struct hxs_err *err);
+int hxs_restore_finish(struct hxs_store *s, const struct hxs_config *config,
+		       struct hxs_journal *j, struct hxs_err *err);
 
 /* ---- restore_targets.c: what goes where -------------------------------- */
 
@@ -68,6 +70,17 @@ struct hxs_restore_target {
 	size_t item_count;
 };
 
+/* One source that lives elsewhere than in files. */
+struct hxs_restore_system {
+	const struct hxs_system_ops *ops;
+	struct hxs_system sys;
+	size_t number; /* among the environment's sources */
+	uint32_t entry; /* the source's directory in the snapshot */
+	/* Only these, each a path below that; none: all of it. */
+	char **parts;
+	size_t part_count;
+};
+
 /* One restore under way. */
 struct hxs_restore {
 	struct hxs_store *store;
@@ -77,6 +90,8 @@ struct hxs_restore {
 	struct hxs_restore_pick pick;
 	struct hxs_restore_target *targets;
 	size_t target_count;
+	struct hxs_restore_system *systems;
+	size_t system_count;
 	struct hxs_relay relay;
 	struct hxs_stop stop; /* what to ask while hashing */
 	struct hxs_pool *pool;
@@ -109,6 +124,61 @@ bool hxs_restore_is_first_there(const struct hxs_restore *rs, size_t n);
  * own part that cannot be moved out of, or -errno.
  */
 int hxs_restore_is_mount_point(int dirfd, const char *name);
+
+/* ---- restore_systems.c: what lives elsewhere than in files ------------- */
+
+/*
+ * Add system @number of the environment, entry @entry of the snapshot, or
+ * only what is at @path below that (NULL: all).
+ */
+HXS_MUST_CHECK
+int hxs_restore_systems_add(struct hxs_restore *rs, size_t number,
+			    uint32_t entry, const char *path,
+			    struct hxs_err *err);
+void hxs_restore_systems_free(struct hxs_restore *rs);
+
+/* Whether all of them can be restored, as far as can be told beforehand. */
+HXS_MUST_CHECK
+int hxs_restore_systems_probe(struct hxs_restore *rs, struct hxs_err *err);
+
+/* Say in the journal, not yet written, what staging them will make. */
+HXS_MUST_CHECK
+int hxs_restore_systems_plan(struct hxs_restore *rs, struct hxs_err *err);
+
+/* Make and check their new states beside the old ones. */
+HXS_MUST_CHECK
+int hxs_restore_systems_stage(struct hxs_restore *rs, struct hxs_stage *stage,
+			      struct hxs_err *err);
+
+/* Say in the journal what will be exchanged; then do it. */
+HXS_MUST_CHECK
+int hxs_restore_systems_intend(struct hxs_restore *rs, struct hxs_err *err);
+HXS_MUST_CHECK
+int hxs_restore_systems_swap(struct hxs_restore *rs, double *absent,
+			     struct hxs_err *err);
+
+/* ---- restore_systems_end.c --------------------------------------------- */
+
+/*
+ * Give the systems that @j speaks of their old states back, all of them
+ * whatever becomes of one. -HXS_EUSAGE when @config does not know one.
+ */
+HXS_MUST_CHECK
+int hxs_restore_systems_back(struct hxs_store *s,
+			     const struct hxs_config *config,
+			     const struct hxs_journal *j, struct hxs_err *err);
+
+/* Remove what was staged for them. @ahead: they have their new states. */
+HXS_MUST_CHECK
+int hxs_restore_systems_clean(struct hxs_store *s,
+			      const struct hxs_config *config,
+			      const struct hxs_journal *j, bool ahead,
+			      struct hxs_err *err);
+
+/* The directory of @env in the store where their files are staged. */
+HXS_MUST_CHECK
+int hxs_restore_systems_area(struct hxs_store *s, const char *env,
+			     struct hxs_buf *path);
 
 /* ---- restore_beside.c: databases, and what lies beside them ------------ */
 

@@ -364,6 +364,7 @@ int hxs_restore_stage(struct hxs_restore *rs, bool left_out,
 		return hxs_err_errno(err, -r,
 				     "cannot begin the restore of '%s'",
 				     rs->env->name);
+	r = hxs_restore_systems_plan(rs, err);
 	for (i = 0; r == 0 && i < rs->target_count; i++)
 		r = lock_place(rs, i, err);
 	if (r < 0)
@@ -378,6 +379,8 @@ int hxs_restore_stage(struct hxs_restore *rs, bool left_out,
 		fd = make_stage(t, &rs->journal->targets[i], err);
 		r = fd < 0 ? fd : stage_items(rs, t, fd, &stage, left_out, err);
 	}
+	if (r == 0)
+		r = hxs_restore_systems_stage(rs, &stage, err);
 	if (r == 0)
 		r = sync_staged(rs, err);
 	rs->files = stage.files;

@@ -176,7 +176,8 @@ static int forward(struct hxs_restore *rs, double *absent, struct hxs_err *err)
 		r = hxs_swap_sync(j->targets, j->target_count, err);
 	if (r == 0)
 		r = check_unchanged(rs, true, err);
-	return r;
+	/* Last: who works with them notices most. */
+	return r == 0 ? hxs_restore_systems_swap(rs, absent, err) : r;
 }
 
 /*
@@ -203,6 +204,8 @@ int hxs_restore_swap(struct hxs_restore *rs, const bool *adopted,
 		r = fill_target(rs, i, adopted, err);
 	if (r == 0)
 		r = check_unchanged(rs, false, err);
+	if (r == 0)
+		r = hxs_restore_systems_intend(rs, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(j->rollback_id, sizeof(j->rollback_id), "%s",

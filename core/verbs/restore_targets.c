@@ -315,13 +315,6 @@ static int get_target(struct hxs_restore *rs, size_t number, uint32_t entry,
 		.single = HXS_NO_ENTRY,
 		.place_fd = -1,
 	};
-	if (t->source->kind != HXS_SOURCE_DIRECTORY &&
-	    t->source->kind != HXS_SOURCE_SQLITE)
-		return hxs_err_set(err, HXS_EUSAGE,
-				   "source '%s': kind '%s' cannot be restored "
-				   "by this version",
-				   t->source->name,
-				   hxs_config_kind_name(t->source->kind));
 	r = locate(t, err);
 	if (r == 0)
 		r = find_single(rs, t, err);
@@ -361,6 +354,12 @@ static int find_entry(struct hxs_restore *rs, uint32_t entry,
 			     hxs_snapshot_name(rs->snap));
 		return r;
 	}
+	if (hxs_config_is_system(&rs->env->sources[number]))
+		return hxs_restore_systems_add(rs, number, (uint32_t)dir,
+					       path.data[top]
+						       ? path.data + top + 1
+						       : NULL,
+					       err);
 	r = get_target(rs, number, (uint32_t)dir, &t, err);
 	if (r < 0)
 		return r;
@@ -403,7 +402,7 @@ int hxs_restore_find_targets(struct hxs_restore *rs,
 		r = hxs_restore_check_items(&rs->targets[i], err);
 	if (r == 0 && pick->all && !rs->again)
 		tell_unheld(rs);
-	if (r == 0 && rs->target_count == 0)
+	if (r == 0 && rs->target_count == 0 && rs->system_count == 0)
 		return hxs_err_set(err, HXS_ENOSUCH,
 				   "snapshot '%s' holds nothing to restore",
 				   hxs_snapshot_name(rs->snap));

@@ -164,7 +164,7 @@ static bool is_clean(void)
 	struct hxs_recover_report rep;
 	struct hxs_err err = HXS_ERR_INIT;
 
-	if (hxs_recover(store, "dev", &rep, &err) < 0) {
+	if (hxs_recover(store, NULL, "dev", &rep, &err) < 0) {
 		printf("# recovery: %s\n", err.message);
 		return false;
 	}
@@ -238,7 +238,7 @@ static int recover(void)
 	pause_oom();
 	interrupt();
 	resume_oom();
-	r = hxs_recover(store, "dev", &rep, &err);
+	r = hxs_recover(store, NULL, "dev", &rep, &err);
 	pause_oom();
 	if ((r < 0 && !err.message[0]) || !is_clean() ||
 	    !(last_rename <= 2 ? is_old() : is_new())) {
