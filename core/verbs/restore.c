@@ -4,7 +4,6 @@
  * the commit there is only tidying up, which recovery would do as well.
  */
 #include "base/clock.h"
-#include "store/lock.h"
 #include "verbs/recover.h"
 #include "verbs/restore_parts.h"
 #include "verbs/restore_room.h"
@@ -19,21 +18,38 @@
 
 /* ---- before ------------------------------------------------------------ */
 
-static int check_request(struct hxs_restore *rs, struct hxs_err *err)
+int hxs_restore_check_request(const struct hxs_restore_opts *o,
+			      struct hxs_err *err)
 {
-	const struct hxs_restore_opts *o = rs->opts;
+	const struct hxs_config_env *env = hxs_config_env(o->config, o->env);
 
-	rs->env = hxs_config_env(o->config, o->env);
-	if (!rs->env)
+	if (!env)
 		return hxs_err_set(err, HXS_ENOSUCH,
 				   "'%s' has no environment '%s'",
 				   o->config->file, o->env);
-	if (rs->env->confirm && !o->confirmed)
+	if (env->confirm && !o->confirmed)
 		return hxs_err_set(err, HXS_ECONFIRM,
 				   "refused: a restore of '%s' wants "
 				   "confirmation",
 				   o->env);
 	return 0;
+}
+
+void hxs_restore_hooks_init(struct hxs_hooks *h, struct hxs_store *s,
+			    const struct hxs_restore_opts *opts,
+			    const struct hxs_relay *relay,
+			    const struct hxs_restore_report *rep)
+{
+	*h = (struct hxs_hooks){
+		.config = opts->config,
+		.env = hxs_config_env(opts->config, opts->env),
+		.relay = relay,
+		.store = hxs_store_path(s),
+		.operation =
+			opts->kind == HXS_ROLLBACK ? "rollback" : "restore",
+		.reference = rep->reference,
+		.id = opts->id,
+	};
 }
 
 static void add_items(const struct hxs_restore *rs,
@@ -232,6 +248,8 @@ static int carry_out(struct hxs_restore *rs, struct hxs_restore_report *out,
 		r = hxs_restore_check_holders(rs, err);
 	if (r == 0)
 		r = hxs_relay_goes_on(&rs->relay, err);
+	if (r == 0 && rs->watch)
+		r = rs->watch->intended(rs->watch->ctx, rs->rollback.id, err);
 	if (r == 0)
 		r = hxs_restore_swap(rs, adopt, &out->absent_seconds,
 				     &committed, err);
@@ -259,9 +277,7 @@ static void end_hooks(struct hxs_restore *rs, int r,
 {
 	struct hxs_hooks *h = &rs->hooks;
 	struct hxs_after *after = &out->after;
-	char done[HXS_REF_TEXT + 32];
 
-	(void)snprintf(done, sizeof(done), "'%s' was restored", out->reference);
 	h->ended = true;
 	h->status = r;
 	h->message = err ? err->message : NULL;
@@ -275,16 +291,16 @@ static void end_hooks(struct hxs_restore *rs, int r,
 	if (rs->torn && hxs_hooks_any(rs->env, HXS_AFTER_RESTORE))
 		(void)hxs_err_suffix(err, r,
 				     "the after_restore hooks were not run");
-	hxs_hooks_end(h, after, done);
 }
 
-/* With the lock held. */
-static int run_locked(struct hxs_restore *rs, struct hxs_restore_report *out,
-		      struct hxs_err *err)
+static int run(struct hxs_restore *rs, struct hxs_restore_report *out,
+	       struct hxs_err *err)
 {
 	struct hxs_recover_report recovered = { .removed = 0 };
 	int r;
 
+	hxs_restore_hooks_init(&rs->hooks, rs->store, rs->opts, &rs->relay,
+			       out);
 	r = hxs_recover_locked(rs->store, rs->opts->config, rs->opts->env,
 			       &recovered, err);
 	if (r == 0)
@@ -299,37 +315,15 @@ static int run_locked(struct hxs_restore *rs, struct hxs_restore_report *out,
 	return r;
 }
 
-static int run(struct hxs_restore *rs, struct hxs_restore_report *out,
-	       struct hxs_err *err)
-{
-	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
-	int r;
-
-	r = check_request(rs, err);
-	if (r == 0)
-		r = hxs_lock_env(rs->store, rs->opts->env, "restore", &lock,
-				 err);
-	if (r < 0)
-		return hxs_err_suffix(err, r, "nothing was changed");
-	rs->hooks = (struct hxs_hooks){
-		.config = rs->opts->config,
-		.env = rs->env,
-		.relay = &rs->relay,
-		.store = hxs_store_path(rs->store),
-		.operation =
-			rs->opts->kind == HXS_ROLLBACK ? "rollback" : "restore",
-		.reference = out->reference,
-		.id = rs->opts->id,
-	};
-	return run_locked(rs, out, err);
-}
-
-int hxs_restore(struct hxs_store *s, const struct hxs_restore_opts *opts,
-		struct hxs_restore_report *out, struct hxs_err *err)
+int hxs_restore_locked(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		       const struct hxs_restore_watch *watch,
+		       struct hxs_restore_report *out, struct hxs_err *err)
 {
 	struct hxs_restore rs = {
 		.store = s,
 		.opts = opts,
+		.env = hxs_config_env(opts->config, opts->env),
+		.watch = watch,
 		.relay = { .to = opts->listener, .phase = "looking" },
 		.pick = HXS_RESTORE_PICK_INIT,
 		.rollback = HXS_ROLLBACK_INIT,

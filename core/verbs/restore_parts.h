@@ -14,6 +14,41 @@
 #include "verbs/restore_pick.h"
 #include "verbs/restore_until.h"
 
+/* ---- restore.c --------------------------------------------------------- */
+
+/* What whoever has a restore carried out does before anything changes. */
+struct hxs_restore_watch {
+	/*
+	 * All is staged, and what there is now is kept as @rollback_id ("":
+	 * there was nothing). A failure ends the restore.
+	 */
+	int (*intended)(void *ctx, const char *rollback_id,
+			struct hxs_err *err);
+	void *ctx;
+};
+
+/* -HXS_ENOSUCH: no such environment; -HXS_ECONFIRM. */
+HXS_MUST_CHECK
+int hxs_restore_check_request(const struct hxs_restore_opts *opts,
+			      struct hxs_err *err);
+
+/* The hooks of a restore whose report, begun, is @rep; all is borrowed. */
+void hxs_restore_hooks_init(struct hxs_hooks *h, struct hxs_store *s,
+			    const struct hxs_restore_opts *opts,
+			    const struct hxs_relay *relay,
+			    const struct hxs_restore_report *rep);
+
+/*
+ * Restore once, what hxs_restore_check_request() let through, with the
+ * environment's lock held by the caller. As hxs_restore(), but that nothing
+ * is taken back afterwards, and that the on_failure hooks are the caller's to
+ * run. @watch may be NULL.
+ */
+HXS_MUST_CHECK
+int hxs_restore_locked(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		       const struct hxs_restore_watch *watch,
+		       struct hxs_restore_report *out, struct hxs_err *err);
+
 /* ---- restore_end.c ----------------------------------------------------- */
 
 /*
@@ -86,6 +121,7 @@ struct hxs_restore {
 	struct hxs_store *store;
 	const struct hxs_restore_opts *opts;
 	const struct hxs_config_env *env;
+	const struct hxs_restore_watch *watch; /* or NULL */
 	struct hxs_snapshot *snap;
 	struct hxs_restore_pick pick;
 	struct hxs_restore_target *targets;
