@@ -2,7 +2,9 @@
  * A child in its own process group. It has ended when the process we started
  * has: a program that it left running in the background may go on, and may
  * hold the pipe, so the end of the output is not waited for. What a time
- * limit or too much output ends, it ends for the whole group.
+ * limit or too much output ends, it ends for the whole group. It is also why
+ * no child gets the file that its output is to go to: who knows who else would
+ * go on to write there.
  *
  * Standard error goes into a pipe whose writers can read, too: so a program
  * left in the background never dies of SIGPIPE when we have gone. What it
@@ -10,16 +12,19 @@
  */
 #include "base/proc.h"
 
+#include "base/io.h"
+#include "base/proc_spawn.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +33,8 @@
 #define STOP_POLL_MS 50 /* how often to ask whether it is to be ended */
 #define TAIL HXS_PROC_SAID /* bytes of standard error kept while it runs */
 #define READS 32 /* at once: twice what a pipe holds, not all of a flood */
+#define CHUNK (64u << 10)
+#define PIPE_BYTES (1 << 20) /* for output that may be large */
 
 struct hxs_proc {
 	struct hxs_proc_opts opts;
@@ -39,6 +46,7 @@ struct hxs_proc {
 	size_t tail_len;
 	bool tail_cut; /* it does not begin where it began */
 	int64_t deadline; /* 0: none */
+	bool lost; /* what failed is to keep its output */
 };
 
 static int64_t now_ms(void)
@@ -48,114 +56,6 @@ static int64_t now_ms(void)
 	/* Not the injectable clock: the child lives in real time. */
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* A pipe whose ends are none of the three standard descriptors. */
-static int make_pipe(int *rd, int *wr)
-{
-	int raw[2], e;
-
-	if (pipe2(raw, O_CLOEXEC) < 0)
-		return -errno;
-	*rd = fcntl(raw[0], F_DUPFD_CLOEXEC, 3);
-	*wr = *rd < 0 ? -1 : fcntl(raw[1], F_DUPFD_CLOEXEC, 3);
-	e = errno;
-	(void)close(raw[0]); /* nothing was written through it */
-	(void)close(raw[1]);
-	if (*wr < 0)
-		return -e;
-	if (fcntl(*rd, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
-	return 0;
-}
-
-/* The same, with a writing end that can be read from. */
-static int make_words(int *rd, int *wr)
-{
-	HXS_AUTO_CLOSE int only = -1, both = -1;
-	char path[64];
-	int r;
-
-	r = make_pipe(rd, &only);
-	if (r < 0)
-		return r;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", only);
-	both = open(path, O_RDWR | O_CLOEXEC);
-	if (both < 0)
-		return -errno;
-	*wr = fcntl(both, F_DUPFD_CLOEXEC, 3);
-	return *wr < 0 ? -errno : 0;
-}
-
-static int describe_files(posix_spawn_file_actions_t *fa,
-			  const struct hxs_proc_opts *opts, int out, int words)
-{
-	int r;
-
-	r = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
-	if (r == 0 && out >= 0)
-		r = posix_spawn_file_actions_adddup2(fa, out, 1);
-	else if (r == 0)
-		r = posix_spawn_file_actions_addopen(fa, 1, "/dev/null",
-						     O_WRONLY, 0);
-	if (r == 0 && words >= 0)
-		r = posix_spawn_file_actions_adddup2(fa, words, 2);
-	else if (r == 0)
-		r = posix_spawn_file_actions_addopen(fa, 2, "/dev/null",
-						     O_WRONLY, 0);
-	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(fa, 3);
-	if (r == 0 && opts->cwd)
-		r = posix_spawn_file_actions_addchdir_np(fa, opts->cwd);
-	return -r;
-}
-
-/* Its own group, no signal blocked or ignored, whatever this thread has. */
-static int describe_signals(posix_spawnattr_t *attr)
-{
-	sigset_t none, all;
-	int r;
-
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	r = posix_spawnattr_setpgroup(attr, 0);
-	if (r == 0)
-		r = posix_spawnattr_setsigmask(attr, &none);
-	if (r == 0)
-		r = posix_spawnattr_setsigdefault(attr, &all);
-	if (r == 0)
-		r = posix_spawnattr_setflags(attr,
-					     POSIX_SPAWN_SETPGROUP |
-						     POSIX_SPAWN_SETSIGMASK |
-						     POSIX_SPAWN_SETSIGDEF);
-	return -r;
-}
-
-static int spawn(const struct hxs_proc_opts *opts, int out, int words,
-		 pid_t *pid)
-{
-	const char *const *env =
-		opts->env ? opts->env : (const char *const *)environ;
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t attr;
-	int r;
-
-	r = -posix_spawn_file_actions_init(&fa);
-	if (r < 0)
-		return r;
-	r = -posix_spawnattr_init(&attr);
-	if (r == 0) {
-		r = describe_files(&fa, opts, out, words);
-		if (r == 0)
-			r = describe_signals(&attr);
-		if (r == 0)
-			r = -posix_spawnp(pid, opts->argv[0], &fa, &attr,
-					  (char *const *)opts->argv,
-					  (char *const *)env);
-		(void)posix_spawnattr_destroy(&attr); /* cannot fail */
-	}
-	(void)posix_spawn_file_actions_destroy(&fa); /* cannot fail */
-	return r;
 }
 
 /* 1 if the child has ended (it is not reaped yet), 0 if not, or -errno. */
@@ -171,16 +71,35 @@ static int has_ended(const struct hxs_proc *c)
 	return r < 0 ? -errno : info.si_pid != 0;
 }
 
-/* Read what is there. Closes c->out at its end. */
-static int take_output(struct hxs_proc *c, size_t before, struct hxs_buf *out)
+/* Keep @n bytes of its output where they are to go. */
+static int keep_output(struct hxs_proc *c, size_t before, const char *data,
+		       size_t n, struct hxs_buf *out)
 {
-	char chunk[16384];
+	int r;
+
+	if (c->opts.out_fd) {
+		r = hxs_io_write_full(c->opts.out_fd, data, n);
+		c->lost = r < 0;
+		return r;
+	}
+	assert(out); /* or there would be no pipe */
+	if (n > c->opts.max_output - (out->len - before))
+		return -EFBIG;
+	return hxs_buf_append(out, data, n);
+}
+
+/* Read what is there, at most @most bytes. Closes c->out at its end. */
+static int take_output(struct hxs_proc *c, size_t before, size_t most,
+		       struct hxs_buf *out)
+{
+	char chunk[CHUNK];
+	size_t want;
 	ssize_t n;
 	int r;
 
-	while (c->out >= 0) {
-		assert(out); /* or there would be no pipe */
-		n = read(c->out, chunk, sizeof(chunk));
+	while (c->out >= 0 && most > 0) {
+		want = most < sizeof(chunk) ? most : sizeof(chunk);
+		n = read(c->out, chunk, want);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -189,13 +108,22 @@ static int take_output(struct hxs_proc *c, size_t before, struct hxs_buf *out)
 			(void)close(HXS_STEAL_FD(c->out)); /* only read */
 			break;
 		}
-		if ((size_t)n > c->opts.max_output - (out->len - before))
-			return -EFBIG;
-		r = hxs_buf_append(out, chunk, (size_t)n);
+		most -= (size_t)n;
+		r = keep_output(c, before, chunk, (size_t)n, out);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* How much of it there is: others may go on to write for ever. */
+static size_t output_there(const struct hxs_proc *c)
+{
+	int n = 0;
+
+	if (c->out >= 0 && ioctl(c->out, FIONREAD, &n) < 0)
+		n = PIPE_BYTES;
+	return (size_t)n;
 }
 
 /* Keep the end of what there is on standard error. Fails for nobody. */
@@ -292,7 +220,8 @@ static int follow(struct hxs_proc *c, struct hxs_buf *out)
 		if (ended < 0)
 			return ended;
 		take_words(c);
-		r = take_output(c, before, out);
+		r = take_output(c, before,
+				ended ? output_there(c) : READS * CHUNK, out);
 		if (r < 0 || ended)
 			return r;
 		r = wait_for_news(c);
@@ -320,6 +249,13 @@ static int reap(struct hxs_proc *c, bool stop, int *status)
 		return -errno;
 	*status = WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
 	return 0;
+}
+
+static int say_lost(const struct hxs_proc_opts *opts, int r,
+		    struct hxs_err *err)
+{
+	return hxs_err_errno(err, -r, "cannot keep what '%s' writes",
+			     opts->argv[0]);
 }
 
 static int say_why(const struct hxs_proc_opts *opts, int r, struct hxs_err *err)
@@ -373,18 +309,21 @@ int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
 	HXS_AUTO_CLOSE int wr = -1;
 	int r = 0;
 
+	assert(!output || !opts->out_fd);
 	if (!p)
 		return say_why(opts, -ENOMEM, err);
 	p->opts = *opts;
 	p->pidfd = p->out = p->words = p->words_in = -1;
-	if (output)
-		r = make_pipe(&p->out, &wr);
+	if (output || opts->out_fd)
+		r = hxs_proc_spawn_pipe(&p->out, &wr);
+	if (r == 0 && opts->out_fd) /* a smaller one does, too */
+		(void)fcntl(wr, F_SETPIPE_SZ, PIPE_BYTES);
 	/* Where there is no /proc, it says nothing. */
-	if (r == 0 && opts->said && make_words(&p->words, &p->words_in) < 0 &&
-	    p->words >= 0)
+	if (r == 0 && opts->said &&
+	    hxs_proc_spawn_words(&p->words, &p->words_in) < 0 && p->words >= 0)
 		(void)close(HXS_STEAL_FD(p->words)); /* only read */
 	if (r == 0)
-		r = spawn(opts, wr, p->words_in, &p->pid);
+		r = hxs_proc_spawn(opts, wr, p->words_in, &p->pid);
 	if (r < 0) {
 		p->pid = 0; /* whatever was made of it */
 		return say_why(opts, r, err);
@@ -402,7 +341,8 @@ int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,
 	size_t before = out ? out->len : 0;
 	int r, reaped, found = 0;
 
-	assert(p->pid && !out == (p->out < 0));
+	assert(p->pid && (!out || !p->opts.out_fd) &&
+	       (out || p->opts.out_fd) == (p->out >= 0));
 	r = follow(p, out);
 	reaped = reap(p, r < 0, &found);
 	take_words(p);
@@ -412,7 +352,8 @@ int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,
 	if (r < 0) {
 		if (out)
 			hxs_buf_truncate(out, before);
-		return say_why(&p->opts, r, err);
+		return p->lost ? say_lost(&p->opts, r, err)
+			       : say_why(&p->opts, r, err);
 	}
 	*status = found;
 	return 0;

@@ -15,6 +15,16 @@ struct hxs_proc_opts {
 	unsigned timeout_ms; /* 0: none; then the process group is killed */
 	size_t max_output; /* bytes of standard output kept; more is an error */
 	/*
+	 * What it reads, from where the descriptor stands, if not 0. Whether it
+	 * reads all of it is its own affair.
+	 */
+	int in_fd;
+	/*
+	 * Where its standard output goes, if not 0: all that it has written
+	 * when it ends, and nothing after that.
+	 */
+	int out_fd;
+	/*
 	 * Gets the last line of standard error that is not blank, however it
 	 * ended, at most HXS_PROC_SAID bytes and whatever bytes they are.
 	 * NULL: standard error is dropped.
@@ -27,10 +37,11 @@ struct hxs_proc_opts {
 #define HXS_PROC_SAID 4096
 
 /*
- * Run it with standard input from /dev/null, all other descriptors closed.
- * *@status is the exit status, or 128 + signal. Returns 0 when it ran,
- * -ETIMEDOUT, -EFBIG, -ECANCELED, or -errno when it could not be started.
- * @out may be NULL.
+ * Run it with standard input from /dev/null unless opts->in_fd says otherwise,
+ * all other descriptors closed. *@status is the exit status, or 128 + signal.
+ * Returns 0 when it ran, -ETIMEDOUT, -EFBIG, -ECANCELED, or -errno when it
+ * could not be started, or what it wrote could not be put into opts->out_fd.
+ * @out may be NULL, and is with opts->out_fd.
  */
 HXS_MUST_CHECK
 int hxs_proc_run(const struct hxs_proc_opts *opts, struct hxs_buf *out,
@@ -47,7 +58,10 @@ HXS_MUST_CHECK
 int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
 		   struct hxs_proc **out, struct hxs_err *err);
 
-/* Wait for its end; once. @out is NULL if there is no @output. */
+/*
+ * Wait for its end; once. @out is NULL if there is no @output. With
+ * opts->out_fd it is only now that anything gets there.
+ */
 HXS_MUST_CHECK
 int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,
 		    struct hxs_err *err);

@@ -488,6 +488,123 @@ static void test_stop(void)
 	is_int(status, 42, "no status");
 }
 
+/* A file without a name that holds @text, read from its beginning. */
+static int file_of(const char *text)
+{
+	FILE *f = tmpfile();
+	int fd = f ? dup(fileno(f)) : -1;
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0)
+		ok(false, "a file");
+	if (f)
+		(void)fclose(f);
+	return fd;
+}
+
+static const char *text_of(int fd, char *buf, size_t size)
+{
+	ssize_t n = pread(fd, buf, size - 1, 0);
+
+	buf[n < 0 ? 0 : n] = '\0';
+	return buf;
+}
+
+static const struct {
+	const char *label, *script;
+	int status;
+	const char *out;
+} fd_cases[] = {
+	{ "all", "cat", 0, "one\ntwo\n" },
+	{ "a line of it", "read x; echo \"<$x>\"", 0, "<one>\n" },
+	{ "none of it", "exec <&-; echo x", 0, "x\n" },
+	{ "a status all the same", "exec <&-; cat; exit 7", 7, "" },
+	{ "no output", "cat >/dev/null", 0, "" },
+	{ "output closed early", "exec >&-; exit 3", 3, "" },
+};
+
+static void test_files(void)
+{
+	int in, out;
+	struct hxs_proc_opts opts = { .timeout_ms = 60000 };
+	char buf[100];
+	size_t i;
+	int status;
+
+	for (i = 0; i < HXS_ARRAY_LEN(fd_cases); i++) {
+		in = file_of("one\ntwo\n");
+		out = file_of("");
+		opts.argv = SH(fd_cases[i].script);
+		opts.in_fd = in;
+		opts.out_fd = out;
+		status = -1;
+		is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0,
+		       "from a file, %s: runs", fd_cases[i].label);
+		is_int(status, fd_cases[i].status, "%s: status",
+		       fd_cases[i].label);
+		is_str(text_of(out, buf, sizeof(buf)), fd_cases[i].out,
+		       "%s: into a file", fd_cases[i].label);
+		(void)close(in);
+		(void)close(out);
+	}
+}
+
+/* More than any pipe holds, and a disk that is full. */
+static void test_large_output(void)
+{
+	struct hxs_err err = HXS_ERR_INIT;
+	int out = file_of(""), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	struct hxs_proc_opts opts = {
+		.argv = SH("head -c 9000000 /dev/zero"),
+		.timeout_ms = 60000,
+		.out_fd = out,
+	};
+	struct stat st = { .st_size = 0 };
+	int status = -1;
+
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "9 MB");
+	is_int(fstat(out, &st), 0, "a file");
+	is_int(st.st_size, 9000000, "of 9 MB");
+	opts.out_fd = full;
+	is_int(hxs_proc_run(&opts, NULL, &status, &err), -ENOSPC,
+	       "onto a full disk");
+	is_str(err.message,
+	       "cannot keep what 'sh' writes: No space left on device",
+	       "says so");
+	opts.argv = SH("yes");
+	opts.out_fd = out;
+	opts.timeout_ms = 100;
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), -ETIMEDOUT,
+	       "a flood does not keep it from ending");
+	(void)close(out);
+	(void)close(full);
+}
+
+/* What is left in the background writes nowhere. */
+static void test_late_output(void)
+{
+	char go[] = "/tmp/hxs-unit-XXXXXX", script[256], buf[100];
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int out = file_of(""), fd = mkstemp(go), status = -1, tries;
+	struct hxs_proc_opts opts = { .timeout_ms = 60000, .out_fd = out };
+
+	(void)snprintf(script, sizeof(script),
+		       "(trap '' PIPE; while [ -e %s ]; do sleep 0.01; done; "
+		       "echo late; : >%s) & echo early",
+		       go, go);
+	opts.argv = SH(script);
+	is_int(hxs_proc_run(&opts, NULL, &status, NULL), 0, "one is left");
+	is_str(text_of(out, buf, sizeof(buf)), "early\n", "what was written");
+	(void)unlink(go);
+	for (tries = 0; tries < 3000 && access(go, F_OK) < 0; tries++)
+		(void)nanosleep(&pause, NULL);
+	is_int(access(go, F_OK), 0, "it has gone on");
+	is_str(text_of(out, buf, sizeof(buf)), "early\n", "to no effect");
+	(void)unlink(go);
+	(void)close(fd);
+	(void)close(out);
+}
+
 int main(void)
 {
 	/* One that holds a directory nobody may look into answers EACCES. */
@@ -502,6 +619,9 @@ int main(void)
 	test_left_alone();
 	test_env();
 	test_stop();
+	test_files();
+	test_large_output();
+	test_late_output();
 	test_closed();
 	test_surroundings();
 	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "no zombie");
