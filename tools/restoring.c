@@ -86,7 +86,10 @@ static void put_records(const struct hxs_until *until,
 		hxs_json_out_object(o, NULL);
 		hxs_json_out_string(o, "source", rec->source);
 		hxs_json_out_bool(o, "whole", rec->whole);
-		hxs_json_out_uint(o, "kept", rec->kept);
+		if (rec->stated) /* nobody counted */
+			hxs_json_out_null(o, "kept");
+		else
+			hxs_json_out_uint(o, "kept", rec->kept);
 		hxs_json_out_uint(o, "dropped", rec->dropped);
 		hxs_json_out_uint(o, "files_cut", rec->cut);
 		hxs_json_out_uint(o, "files_removed", rec->removed);
@@ -135,6 +138,9 @@ static void tell_records(const struct hxs_until *until,
 		if (rec->whole)
 			hxs_out_talk("'%s' came back whole: it has no records",
 				     rec->source);
+		else if (rec->stated)
+			hxs_out_talk("'%s' until %s: dropped %" PRIu64 " rows",
+				     rec->source, until->text, rec->dropped);
 		else
 			hxs_out_talk("'%s' until %s: kept %s, dropped %" PRIu64
 				     ", cut %s and left out %s",

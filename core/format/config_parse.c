@@ -143,19 +143,24 @@ static int parse_directory(struct parse *p, const struct hxs_json *v,
 	return r < 0 ? r : parse_path(p, v, "path", &src->path);
 }
 
+/* "records" of what has none: said to come back whole, or not said at all. */
+static int parse_no_records(struct parse *p, const struct hxs_json *v,
+			    struct hxs_config_source *src)
+{
+	const struct hxs_json *member = hxs_json_get(v, "records");
+
+	src->records.none = member != NULL;
+	return member ? hxs_json_expect(member, HXS_JSON_NULL, p->err) : 0;
+}
+
 static int parse_sqlite(struct parse *p, const struct hxs_json *v,
 			struct hxs_config_source *src)
 {
 	static const char *const keys[] = { "kind", "path", "records", NULL };
-	const struct hxs_json *member;
 	int r = hxs_json_only_keys(v, keys, p->err);
 
-	if (r < 0)
-		return r;
-	member = hxs_json_get(v, "records");
-	if (member)
-		r = hxs_json_expect(member, HXS_JSON_NULL, p->err);
-	src->records.none = member != NULL;
+	if (r == 0)
+		r = parse_no_records(p, v, src);
 	return r < 0 ? r : parse_path(p, v, "path", &src->path);
 }
 
@@ -212,10 +217,12 @@ static int parse_source(struct parse *p, const struct hxs_json *v,
 	case HXS_SOURCE_SQLITE:
 		return parse_sqlite(p, v, src);
 	case HXS_SOURCE_POSTGRES:
-		return hxs_config_parse_postgres(v, &src->postgres, p->err);
+		r = hxs_config_parse_postgres(v, &src->postgres, p->err);
+		break;
 	default:
-		return hxs_config_parse_command(v, &src->command, p->err);
+		r = hxs_config_parse_command(v, &src->command, p->err);
 	}
+	return r < 0 ? r : parse_no_records(p, v, src);
 }
 
 static int source_by_name(const void *a, const void *b)

@@ -196,7 +196,8 @@ int hxs_config_parse_postgres(const struct hxs_json *v,
 {
 	static const char *const keys[] = { "kind",	"dsn",	     "schemas",
 					    "tables",	"data_only", "jobs",
-					    "compress", "until",     NULL };
+					    "compress", "until",     "records",
+					    NULL };
 	static const struct {
 		const char *key;
 		int (*parse)(const struct hxs_json *v,
@@ -246,9 +247,10 @@ int hxs_config_parse_command(const struct hxs_json *v,
 			     struct hxs_config_command *out,
 			     struct hxs_err *err)
 {
-	static const char *const keys[] = { "kind", "capture", "restore",
-					    "file", "timeout", "may_be_empty",
-					    NULL };
+	static const char *const keys[] = { "kind",    "capture",
+					    "restore", "file",
+					    "timeout", "may_be_empty",
+					    "records", NULL };
 	char ***const lists[] = { &out->capture, &out->restore };
 	const struct hxs_json *member = NULL;
 	size_t i;

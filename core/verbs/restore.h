@@ -42,6 +42,7 @@ struct hxs_restore_opts {
 struct hxs_restore_records {
 	char source[HXS_ENV_MAX + 1]; /* the rule is one */
 	bool whole; /* it has no records */
+	bool stated; /* its own statements did it: only dropped, rows, counts */
 	uint64_t kept, dropped; /* records */
 	uint64_t cut, removed; /* files */
 };

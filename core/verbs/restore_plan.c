@@ -156,8 +156,8 @@ static int list_source(struct plan *p, const struct hxs_config_source *src,
 	size_t i;
 	int r;
 
-	if (!ops)
-		return 0; /* refused when it is restored */
+	if (!ops || hxs_config_is_system(src))
+		return 0; /* refused when it is restored, or not to be seen */
 	r = ops->list(&p->cap, src, &state, &totals, err);
 	if (r == -HXS_ENOSUCH) {
 		hxs_err_clear(err);
@@ -245,6 +245,21 @@ static bool is_stored(const struct plan *p, const char *path)
 	return S_ISDIR(node.mode);
 }
 
+/* Whether @path is of a source whose live state nobody can look at. */
+static bool is_system(const struct plan *p, const char *path)
+{
+	size_t i, len = strcspn(path, "/");
+
+	for (i = 0; i < p->env->source_count; i++) {
+		const struct hxs_config_source *src = &p->env->sources[i];
+
+		if (strlen(src->name) == len &&
+		    memcmp(src->name, path, len) == 0)
+			return hxs_config_is_system(src);
+	}
+	return false;
+}
+
 static int on_diff(unsigned what, const char *path, const struct hxs_node *na,
 		   const struct hxs_node *nb, void *ctx)
 {
@@ -252,6 +267,11 @@ static int on_diff(unsigned what, const char *path, const struct hxs_node *na,
 
 	if (!is_stored(p, path) || !is_picked(p, path, what & HXS_DIFF_ADDED))
 		return 0;
+	/* That it will be replaced is all that can be said of one. */
+	if (is_system(p, path))
+		return strchr(path, '/')
+			       ? 0
+			       : p->fn(HXS_DIFF_CONTENT, path, nb, nb, p->ctx);
 	/* The directory of a single file is made up. */
 	if (na && nb && (na->ino == 0 || nb->ino == 0) && !strchr(path, '/'))
 		return 0;

@@ -67,7 +67,7 @@ static struct hxs_restore_system *add(struct hxs_restore *rs, size_t number,
 			.rollback_id = rs->rollback.id,
 			.threads = rs->opts->threads,
 			.ears = hxs_relay_ears(&rs->relay),
-			.until = rs->opts->until,
+			.until = src->records.none ? NULL : rs->opts->until,
 		},
 	};
 	return grown;

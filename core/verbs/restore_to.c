@@ -188,6 +188,12 @@ static int run(struct restore_to *rt, const char *dir, struct hxs_err *err)
 	if (r == 0)
 		r = hxs_restore_until_begin(&rt->until, rt->opts, rt->snap,
 					    &rt->pick, &rt->relay, err);
+	if (r == 0 && rt->until.stated)
+		r = hxs_err_set(err, HXS_EUSAGE,
+				"source '%s' is brought to a point in time by "
+				"statements, and what goes to a directory runs "
+				"none",
+				rt->until.stated);
 	if (r == 0)
 		r = hxs_restore_dir_open(rt->store, dir, &rt->to, err);
 	if (r == 0)

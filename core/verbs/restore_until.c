@@ -121,6 +121,31 @@ static int refuse_source(const struct hxs_restore_until *u,
 	return r;
 }
 
+/* One whose own statements do it, when it is restored. */
+static int check_stated(struct hxs_restore_until *u,
+			const struct hxs_config_source *src,
+			struct hxs_restore_records *rec, struct hxs_err *err)
+{
+	char **list = u->point->by_time ? src->postgres.until_time
+					: src->postgres.until_sequence;
+	int r;
+
+	if (list) {
+		rec->stated = true;
+		u->stated = src->name;
+		return 0;
+	}
+	r = hxs_err_set(err, HXS_EUSAGE,
+			"source '%s' declares no statement that brings it to "
+			"a %s",
+			src->name,
+			u->point->by_time ? "time" : "sequence number");
+	hxs_err_hint(err, "its \"until\" in the configuration does, if it is "
+			  "a database; \"records\": null brings all of it "
+			  "back");
+	return r;
+}
+
 static int check_source(struct hxs_restore_until *u, uint32_t entry,
 			bool *matched, struct hxs_err *err)
 {
@@ -143,8 +168,11 @@ static int check_source(struct hxs_restore_until *u, uint32_t entry,
 	rec = &u->records[i];
 	(void)snprintf(rec->source, sizeof(rec->source), "%s", src->name);
 	rec->whole = src->records.none;
+	matched[i] |= hxs_config_is_system(src);
 	if (rec->whole)
 		return 0;
+	if (hxs_config_is_system(src))
+		return check_stated(u, src, rec, err);
 	if (!src->records.files ||
 	    !(u->point->by_time ? src->records.time : src->records.sequence))
 		return refuse_source(u, src, err);

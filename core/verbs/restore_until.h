@@ -19,6 +19,7 @@ struct hxs_restore_until {
 	struct hxs_scratch scratch;
 	uint32_t single; /* the file that is all of its source; 0: none known */
 	struct hxs_restore_records *records; /* by source of @env */
+	const char *stated; /* a source that its own statements cut; or NULL */
 };
 
 /*
