@@ -1,0 +1,60 @@
+# shellcheck shell=sh
+# shellcheck disable=SC3043 # 'local' is known to every sh we run on
+#
+# What the system tests share. To be read after lib.sh.
+#
+# Each follows a page of examples/: its configuration and its commands are
+# taken from there, so that the page cannot say what does not work. A block of
+# a page that is marked
+#
+#	<!-- block: NAME -->
+#
+# is one that a test has to use: `block NAME` runs it, `block_text NAME` says
+# what is in it.
+
+# page NAME [SED-OPTIONS]: take apart examples/NAME.md; SED-OPTIONS turn its
+# paths into those of the test.
+page() {
+	PAGE=$HXS_SRC/examples/$1.md
+	BLOCKS=$TRASH/.blocks
+	shift
+	mkdir -p "$BLOCKS" "$BLOCKS.used" &&
+		sed "$@" "$PAGE" | awk -v dir="$BLOCKS" '
+		/^<!-- block: [A-Za-z0-9._-]+ -->$/ { name = $3; next }
+		/^```/ && inside { close(inside); inside = ""; next }
+		/^```/ && name {
+			inside = dir "/" name
+			if (seen[name]++)
+				exit 1
+			printf "" >inside
+			name = ""
+			next
+		}
+		inside { print >inside }'
+}
+
+# block_text NAME
+block_text() {
+	: >"$BLOCKS.used/$1"
+	cat "$BLOCKS/$1"
+}
+
+# block NAME: run it in the current directory, as it stands, up to the first
+# command that fails. It keeps no variables; hxsnap finds the configuration
+# here.
+block() {
+	block_text "$1" >"$TRASH/.block" || return 1
+	sed 's/^/$ /' "$TRASH/.block" >&2
+	env -u HXSNAP_CONFIG sh -e "$TRASH/.block"
+}
+
+# blocks_used: every one of the page was.
+blocks_used() {
+	ls "$BLOCKS" >"$TRASH/.there" && ls "$BLOCKS.used" >"$TRASH/.used" &&
+		[ -s "$TRASH/.there" ] && test_cmp "$TRASH/.there" "$TRASH/.used"
+}
+
+# diag TEXT: what was measured; tests are not judged by it.
+diag() {
+	echo "# $*" >&5
+}
