@@ -59,35 +59,21 @@ static int open_real(struct hxs_tree *t, char *real, struct stat *st,
 	return 0;
 }
 
-/*
- * Begin the tree: its top, named like the source. That of a single file is
- * made up from the directory the file is in.
- */
+/* Begin the tree. The top of a single file's is made up from where it is. */
 static int add_top(struct hxs_capture *cap, struct hxs_tree *t,
 		   const struct stat *file, struct hxs_err *err)
 {
-	const char *name = t->src->name;
-	struct hxs_node node;
-	struct hxs_tree_dir *d;
 	struct stat st;
 
 	if (fstat(t->fd, &st) < 0)
 		return hxs_err_errno(err, errno, "cannot look at source '%s'",
-				     name);
+				     t->src->name);
 	if (t->single) {
 		st.st_mode = S_IFDIR | 0755;
 		st.st_ino = 0;
 		st.st_atim = st.st_mtim = st.st_ctim = file->st_mtim;
 	}
-	if (hxs_tree_add_dir(t) < 0)
-		return hxs_err_errno(err, ENOMEM, "source '%s'", name);
-	d = &t->dirs[0];
-	d->name = name;
-	hxs_tree_from_stat(&d->st, &st);
-	hxs_tree_to_node(&d->st, &node);
-	node.name = name;
-	node.name_len = strlen(name);
-	return hxs_index_builder_add(cap->builder, 0, &node, &d->handle, err);
+	return hxs_tree_begin(cap, t, &st, err);
 }
 
 static int list(struct hxs_capture *cap, const struct hxs_config_source *src,

@@ -1,8 +1,11 @@
 #include "source/source.h"
 
+#include "source/system.h"
+
 static const struct hxs_source_ops *const all[] = {
 	&hxs_source_directory,
 	&hxs_source_sqlite,
+	&hxs_source_command,
 };
 
 const struct hxs_source_ops *hxs_source_ops(enum hxs_source_kind kind)

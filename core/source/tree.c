@@ -36,6 +36,24 @@ void hxs_tree_free(struct hxs_tree *t)
 	free(t);
 }
 
+int hxs_tree_begin(struct hxs_capture *cap, struct hxs_tree *t,
+		   const struct stat *st, struct hxs_err *err)
+{
+	const char *name = t->src->name;
+	struct hxs_node node;
+	struct hxs_tree_dir *d;
+
+	if (hxs_tree_add_dir(t) < 0)
+		return hxs_err_errno(err, ENOMEM, "source '%s'", name);
+	d = &t->dirs[0];
+	d->name = name;
+	hxs_tree_from_stat(&d->st, st);
+	hxs_tree_to_node(&d->st, &node);
+	node.name = name;
+	node.name_len = strlen(name);
+	return hxs_index_builder_add(cap->builder, 0, &node, &d->handle, err);
+}
+
 char *hxs_tree_keep(struct hxs_tree *t, const char *s, size_t len)
 {
 	struct hxs_tree_block *b = t->arena;

@@ -92,6 +92,11 @@ struct hxs_tree {
 void hxs_tree_free(struct hxs_tree *t); /* takes NULL */
 HXS_AUTO_DEFINE(tree, struct hxs_tree *, hxs_tree_free)
 
+/* Begin an empty one: its top, named like the source, with what @st says. */
+HXS_MUST_CHECK
+int hxs_tree_begin(struct hxs_capture *cap, struct hxs_tree *t,
+		   const struct stat *st, struct hxs_err *err);
+
 /* A copy of @len bytes and a NUL that lives as long as the tree, or NULL. */
 char *hxs_tree_keep(struct hxs_tree *t, const char *s, size_t len);
 

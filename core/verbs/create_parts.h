@@ -16,6 +16,7 @@ struct hxs_create_source {
 	struct hxs_config_source changed;
 	char **exclude; /* of that; its strings are borrowed */
 	const struct hxs_source_ops *ops;
+	bool left_out; /* a system that was not captured; it was told */
 	void *state; /* NULL: the source is missing, and may be */
 	struct hxs_source_totals totals;
 	bool has_before; /* an earlier backup tells what it held then */
@@ -38,6 +39,8 @@ struct hxs_create {
 	bool *adopt;
 	/* By source: a name in it that is the restore's own, or NULL. Or NULL. */
 	const char *const *own;
+	/* By source: whether a system has to be captured. NULL: all. */
+	const bool *must;
 	/* By source: why its databases are taken as mere bytes. Or NULL. */
 	char **raw;
 	size_t broken; /* the source with a database that cannot be copied */
@@ -54,7 +57,39 @@ struct hxs_create {
 	struct hxs_relay relay;
 };
 
-/* ---- create.c: rollback points ----------------------------------------- */
+/* ---- create_build.c: all but the rename --------------------------------- */
+
+#define HXS_CREATE_NOTHING 1 /* no source exists: no rollback point */
+#define HXS_CREATE_NO_SOURCE SIZE_MAX
+
+/* Look up what c->opts asks for. */
+HXS_MUST_CHECK
+int hxs_create_check_request(struct hxs_create *c, struct hxs_err *err);
+
+/* Everything up to the rename; NOTHING if there is nothing to keep. */
+HXS_MUST_CHECK
+int hxs_create_build(struct hxs_create *c, struct hxs_err *err);
+
+/* What of @c is not needed any more once all is written: it may be a lot. */
+void hxs_create_let_go(void *c);
+void hxs_create_release(struct hxs_create *c);
+
+/* ---- create_fetch.c: systems -------------------------------------------- */
+
+bool hxs_create_has_systems(const struct hxs_create *c);
+
+/*
+ * Have what every system (source/system.h) is to be kept by written into the
+ * staging directory, as many at once as the environment says. The first
+ * failure ends the rest, unless that system may be left out.
+ */
+HXS_MUST_CHECK
+int hxs_create_fetch(struct hxs_create *c, struct hxs_err *err);
+
+/* Let systems remove what they kept for rollback points that have gone. */
+void hxs_create_sweep(struct hxs_create *c);
+
+/* ---- create_rollback.c: rollback points --------------------------------- */
 
 /* A rollback point made for a restore. */
 struct hxs_rollback {
@@ -68,20 +103,32 @@ struct hxs_rollback {
 		.id = "", .staging = HXS_STAGING_INIT, .index = NULL \
 	}
 
+/* What a restore wants of it: all of these one a source, in their order. */
+struct hxs_rollback_wants {
+	/* It may be taken where it lies; and afterwards: it was. */
+	bool *adopt;
+	/* What the restore itself put there, or NULL. */
+	const char *const *own;
+	/*
+	 * It is restored, and so has to be captured if it exists. Another one
+	 * that lives elsewhere than in files (source/system.h) is left out,
+	 * with a warning, when it cannot be captured.
+	 */
+	const bool *must;
+};
+
 /*
  * Capture all sources that exist into a rollback point: 1, or 0 when none
- * exists. The caller holds the environment's lock and has recovered. @adopt,
- * one a source in the configuration's order, tells which may be taken where
- * they lie, and afterwards which were: with any, all but those is durable in
- * out->staging, which is the caller's to complete; else it is published. @own,
- * in the same order, names what the restore itself put there, or is NULL.
+ * exists. The caller holds the environment's lock and has recovered. When any
+ * source was adopted, all but those is durable in out->staging, which is the
+ * caller's to complete; else it is published.
  * A source with a database that SQLite cannot copy, which may be why it is to
  * be replaced, is kept byte by byte, with a warning. opts->keep, full, tags
  * and allow_shrink do not count. Errors as hxs_create().
  */
 HXS_MUST_CHECK
 int hxs_create_rollback(struct hxs_store *s, const struct hxs_create_opts *opts,
-			bool *adopt, const char *const *own,
+			const struct hxs_rollback_wants *wants,
 			struct hxs_rollback *out, struct hxs_err *err);
 
 /* ---- create_before.c: what went before --------------------------------- */

@@ -104,10 +104,11 @@ static int fill_sources(struct hxs_create *c)
 		s = &c->meta.sources[i];
 		s->name = strdup(config->name);
 		s->kind = strdup(hxs_config_kind_name(config->kind));
-		s->path = show(config->path);
+		if (config->path)
+			s->path = show(config->path);
 		s->files = c->sources[i].totals.files;
 		s->bytes = c->sources[i].totals.bytes;
-		if (!s->name || !s->kind || !s->path)
+		if (!s->name || !s->kind || (config->path && !s->path))
 			return -ENOMEM;
 	}
 	return 0;

@@ -1,111 +1,37 @@
 #include "verbs/hooks.h"
 
-#include "base/path.h"
 #include "base/proc.h"
+#include "source/program.h"
 #include "verbs/relay.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define SAID_SHOWN 200 /* bytes of what one said that are told */
-
 /* ---- what they are told ------------------------------------------------ */
 
-enum variable {
-	EVENT,
-	ENVIRONMENT,
-	STORE,
-	OPERATION,
-	REFERENCE,
-	ID,
-	ROLLBACK_ID,
-	STATUS,
-	MESSAGE,
-	CONFIRM, /* never set by us */
-	VARIABLES
-};
-static const char *const names[VARIABLES] = {
-	[EVENT] = "HXSNAP_EVENT",
-	[ENVIRONMENT] = "HXSNAP_ENV",
-	[STORE] = "HXSNAP_STORE",
-	[OPERATION] = "HXSNAP_OPERATION",
-	[REFERENCE] = "HXSNAP_REFERENCE",
-	[ID] = "HXSNAP_ID",
-	[ROLLBACK_ID] = "HXSNAP_ROLLBACK_ID",
-	[STATUS] = "HXSNAP_STATUS",
-	[MESSAGE] = "HXSNAP_MESSAGE",
-	[CONFIRM] = "CONFIRM_LIVE",
-};
-
-struct surroundings {
-	const char **list; /* NULL-terminated */
-	char *own[VARIABLES];
-};
-
-static void surroundings_release(struct surroundings *s)
-{
-	size_t i;
-
-	for (i = 0; i < VARIABLES; i++)
-		free(s->own[i]);
-	free(s->list);
-}
-
-/* Whether "NAME=value" is of one that is ours to set, or to leave out. */
-static bool is_ours(const char *variable)
-{
-	size_t i, len;
-
-	for (i = 0; i < VARIABLES; i++) {
-		len = strlen(names[i]);
-		if (strncmp(variable, names[i], len) == 0 &&
-		    variable[len] == '=')
-			return true;
-	}
-	return false;
-}
-
-static int surroundings_fill(struct surroundings *s, const struct hxs_hooks *h,
+static int surroundings_fill(struct hxs_program_env *s,
+			     const struct hxs_hooks *h,
 			     enum hxs_hook_event event)
 {
-	const char *value[VARIABLES] = {
-		[EVENT] = hxs_config_hook_name(event),
-		[ENVIRONMENT] = h->env->name,
-		[STORE] = h->store,
-		[OPERATION] = h->operation,
-		[REFERENCE] = h->reference,
-		[ID] = h->id,
-		[ROLLBACK_ID] = h->rollback_id,
+	const char *value[HXS_PROGRAM_VARIABLES] = {
+		[HXS_PROGRAM_EVENT] = hxs_config_hook_name(event),
+		[HXS_PROGRAM_ENV] = h->env->name,
+		[HXS_PROGRAM_STORE] = h->store,
+		[HXS_PROGRAM_OPERATION] = h->operation,
+		[HXS_PROGRAM_REFERENCE] = h->reference,
+		[HXS_PROGRAM_ID] = h->id,
+		[HXS_PROGRAM_ROLLBACK_ID] = h->rollback_id,
 	};
 	char status[16];
-	size_t i, n = 0;
-	char **e;
 
 	if (h->ended) {
 		(void)snprintf(status, sizeof(status), "%d",
 			       hxs_err_to_exit(h->status));
-		value[STATUS] = status;
-		value[MESSAGE] = h->status < 0 ? h->message : NULL;
+		value[HXS_PROGRAM_STATUS] = status;
+		value[HXS_PROGRAM_MESSAGE] = h->status < 0 ? h->message : NULL;
 	}
-	for (e = environ; e && *e; e++)
-		n++;
-	s->list = calloc(n + VARIABLES + 1, sizeof(*s->list));
-	if (!s->list)
-		return -ENOMEM;
-	for (n = 0, e = environ; e && *e; e++)
-		if (!is_ours(*e))
-			s->list[n++] = *e;
-	for (i = 0; i < VARIABLES; i++) {
-		if (!value[i] || !value[i][0])
-			continue;
-		if (asprintf(&s->own[i], "%s=%s", names[i], value[i]) < 0) {
-			s->own[i] = NULL;
-			return -ENOMEM;
-		}
-		s->list[n++] = s->own[i];
-	}
-	return 0;
+	return hxs_program_env_fill(s, value);
 }
 
 /* ---- one of them ------------------------------------------------------- */
@@ -113,26 +39,6 @@ static int surroundings_fill(struct surroundings *s, const struct hxs_hooks *h,
 static bool is_cancelled(void *ctx)
 {
 	return hxs_relay_goes_on(ctx, NULL) < 0;
-}
-
-/* ": what it said last", for a message. */
-static void put_said(struct hxs_buf *said, struct hxs_buf *out)
-{
-	size_t i;
-
-	if (said->len == 0)
-		return;
-	(void)hxs_buf_puts(out, ": ");
-	for (i = 0; i < said->len; i++) /* or it would end there */
-		if (said->data[i] == '\0')
-			said->data[i] = ' ';
-	/* All of the line is looked at, and as much shown as one can read. */
-	if (hxs_config_has_password(hxs_buf_str(said)))
-		(void)hxs_buf_puts(out, "what it said holds a password");
-	else
-		(void)hxs_path_show(out, said->data,
-				    said->len < SAID_SHOWN ? said->len
-							   : SAID_SHOWN);
 }
 
 /*
@@ -161,7 +67,7 @@ static int run_one(const struct hxs_hooks *h, enum hxs_hook_event event,
 	r = hxs_proc_run(&opts, NULL, &status, &why);
 	if (r == 0 && status == 0)
 		return 0;
-	put_said(&said, &told);
+	hxs_program_put_said(opts.argv, &said, &told);
 	if (r == 0)
 		(void)hxs_err_set(&why, HXS_EHOOK, "'%s' failed with status %d",
 				  hook->argv[0], status);
@@ -189,7 +95,7 @@ int hxs_hooks_before(const struct hxs_hooks *h, enum hxs_hook_event event,
 		     struct hxs_err *err)
 {
 	const struct hxs_config_hooks *list = &h->env->hooks[event];
-	struct surroundings s = { .list = NULL };
+	struct hxs_program_env s = HXS_PROGRAM_ENV_INIT;
 	struct hxs_err why = HXS_ERR_INIT;
 	size_t i;
 	int r = 0;
@@ -209,7 +115,7 @@ int hxs_hooks_before(const struct hxs_hooks *h, enum hxs_hook_event event,
 			r = 0;
 		}
 	}
-	surroundings_release(&s);
+	hxs_program_env_release(&s);
 	if (r < 0 && err)
 		*err = why;
 	return r;
@@ -228,7 +134,7 @@ void hxs_hooks_after(const struct hxs_hooks *h, enum hxs_hook_event event,
 {
 	const struct hxs_config_hooks *list = &h->env->hooks[event];
 	bool asks = event == HXS_HEALTH;
-	struct surroundings s = { .list = NULL };
+	struct hxs_program_env s = HXS_PROGRAM_ENV_INIT;
 	struct hxs_err why = HXS_ERR_INIT;
 	unsigned before = after ? after->failed : 0;
 	size_t i;
@@ -241,7 +147,7 @@ void hxs_hooks_after(const struct hxs_hooks *h, enum hxs_hook_event event,
 		(void)hxs_err_errno(&why, ENOMEM, "cannot run the %s hooks",
 				    hxs_config_hook_name(event));
 		count_failure(h, why.message, after);
-		surroundings_release(&s);
+		hxs_program_env_release(&s);
 		return;
 	}
 	for (i = 0; i < list->count; i++) {
@@ -252,7 +158,7 @@ void hxs_hooks_after(const struct hxs_hooks *h, enum hxs_hook_event event,
 			count_failure(h, why.message,
 				      list->hook[i].warn ? NULL : after);
 	}
-	surroundings_release(&s);
+	hxs_program_env_release(&s);
 	if (after && asks) {
 		after->checked = true;
 		after->healthy = after->failed == before;

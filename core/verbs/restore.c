@@ -120,11 +120,14 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 		.listener = o->listener,
 	};
 	HXS_AUTO_FREE const char **own = NULL;
+	HXS_AUTO_FREE bool *must = NULL;
+	struct hxs_rollback_wants wants = { .adopt = adopt };
 	size_t i;
 	int r;
 
-	own = calloc(rs->env->source_count + 1, sizeof(*own));
-	if (!own)
+	wants.own = own = calloc(rs->env->source_count + 1, sizeof(*own));
+	wants.must = must = calloc(rs->env->source_count + 1, sizeof(*must));
+	if (!own || !must)
 		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
 				     rs->env->name);
 	for (i = 0; i < rs->target_count; i++) {
@@ -134,8 +137,9 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 		if (t->contents)
 			own[t->number] = rs->journal->targets[i].stage;
 	}
-	r = hxs_create_rollback(rs->store, &opts, adopt, own, &rs->rollback,
-				err);
+	for (i = 0; i < rs->system_count; i++)
+		must[rs->systems[i].number] = true;
+	r = hxs_create_rollback(rs->store, &opts, &wants, &rs->rollback, err);
 	return r < 0 ? r : 0;
 }
 

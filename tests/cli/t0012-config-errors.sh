@@ -202,15 +202,16 @@ test_expect_success 'an environment that is not in it: 4' '
 	test_grep "no backups of .dev." err
 '
 
-test_expect_success 'kinds of sources that this version cannot capture' '
+test_expect_success 'a database and a program that are not there: no secret is told' '
 	for source in "{\"kind\": \"postgres\", \"dsn\": \"postgresql://u:hunter2@h/d\"}" \
-		"{\"kind\": \"command\", \"capture\": [\"a\"], \"restore\": [\"b\"],
+		"{\"kind\": \"command\", \"capture\": [\"no-such-program\", \"--token=hunter2\"],
+		  \"restore\": [\"b\"],
 		  \"file\": \"f\"}"; do
 		printf "%s" "{\"store\": \"s1\", \"environments\":
 			{\"dev\": {\"sources\": {\"x\": $source}}}}" >k.json &&
 		test_must_fail hxsnap --config k.json create dev >out 2>err &&
 		test_line_count 0 out &&
-		test_grep "postgres\|command" err &&
+		test_grep "source .x.: " err &&
 		test_grep ! hunter2 err || return 1
 	done
 '

@@ -1,0 +1,248 @@
+/*
+ * What a program gives on its standard output and another takes back on its
+ * standard input. Neither can be asked what it has done already: so whatever
+ * was begun is undone by giving back what was captured before.
+ */
+#include "base/io.h"
+#include "base/proc.h"
+#include "source/program.h"
+#include "source/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static bool is_cancelled(void *ctx)
+{
+	const struct hxs_capture_ears *ears = ctx;
+
+	return ears->cancelled(ears->ctx);
+}
+
+/* Run @argv to @event; standard input and output as in hxs_proc_opts. */
+static int run(struct hxs_system *sys, char **argv, const char *event, int in,
+	       int out, struct hxs_err *err)
+{
+	const struct hxs_config_command *command = &sys->src->command;
+	const char *const value[HXS_PROGRAM_VARIABLES] = {
+		[HXS_PROGRAM_EVENT] = event,
+		[HXS_PROGRAM_ENV] = sys->env,
+		[HXS_PROGRAM_STORE] = sys->store,
+		[HXS_PROGRAM_ID] = sys->id,
+		[HXS_PROGRAM_ROLLBACK_ID] = sys->rollback_id,
+		[HXS_PROGRAM_SOURCE] = sys->src->name,
+	};
+	HXS_AUTO_BUF struct hxs_buf said = HXS_BUF_INIT;
+	HXS_AUTO_BUF struct hxs_buf told = HXS_BUF_INIT;
+	struct hxs_program_env env = HXS_PROGRAM_ENV_INIT;
+	struct hxs_proc_opts opts = {
+		.argv = (const char *const *)argv,
+		.cwd = sys->base,
+		.timeout_ms = command->timeout_ms,
+		.in_fd = in,
+		.out_fd = out,
+		.said = &said,
+		.stop = sys->ears.cancelled ? is_cancelled : NULL,
+		.stop_ctx = &sys->ears,
+	};
+	struct hxs_err why = HXS_ERR_INIT;
+	int status = 0, r;
+
+	r = hxs_program_env_fill(&env, value);
+	if (r == 0) {
+		opts.env = env.list;
+		r = hxs_proc_run(&opts, NULL, &status, &why);
+	} else {
+		(void)hxs_err_errno(&why, -r, "cannot run '%s'", argv[0]);
+	}
+	hxs_program_env_release(&env);
+	if (r == 0 && status == 0)
+		return 0;
+	if (r == 0)
+		r = hxs_err_set(&why, EIO, "'%s' failed with status %d",
+				argv[0], status);
+	hxs_program_put_said((const char *const *)argv, &said, &told);
+	(void)hxs_err_set(err, -r, "source '%s': %s%s", sys->src->name,
+			  why.message, hxs_buf_str(&told));
+	return r;
+}
+
+/* ---- capturing ---------------------------------------------------------- */
+
+static int make_file(struct hxs_system *sys, int dir, struct hxs_err *err)
+{
+	const char *name = sys->src->command.file;
+	HXS_AUTO_CLOSE int fd = -1;
+
+	fd = openat(dir, name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* The umask may have taken away what we need. */
+	if (fd < 0 || fchmod(fd, 0600) < 0)
+		return hxs_err_errno(err, errno,
+				     "source '%s': cannot create '%s'",
+				     sys->src->name, name);
+	return HXS_STEAL_FD(fd);
+}
+
+static int fetch(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
+		 struct hxs_err *err)
+{
+	const struct hxs_config_command *command = &sys->src->command;
+	HXS_AUTO_CLOSE int fd = make_file(sys, dir, err);
+	struct stat st = { .st_size = 0 };
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = run(sys, command->capture, "capture", 0, fd, err);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	/* Where close() tells of failed writes, it tells it only once. */
+	if (close(HXS_STEAL_FD(fd)) < 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		return hxs_err_errno(err, -r, "source '%s': cannot write '%s'",
+				     sys->src->name, command->file);
+	if (st.st_size == 0 && !command->may_be_empty) {
+		r = hxs_err_set(err, EIO,
+				"source '%s': '%s' ended well, and wrote "
+				"nothing",
+				sys->src->name, command->capture[0]);
+		hxs_err_hint(err, "\"may_be_empty\": true in the "
+				  "configuration takes that as its state");
+	}
+	return r;
+}
+
+/* ---- giving back -------------------------------------------------------- */
+
+/*
+ * Whether program @name can be run in @base: 0, -ENOENT, -EACCES. As execvp(3)
+ * will look for it, once it has gone there.
+ */
+static int look_up(int base, const char *name)
+{
+	const char *path = getenv("PATH"), *end;
+	int r = -ENOENT;
+
+	if (strchr(name, '/'))
+		return faccessat(base, name, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+	for (path = path ? path : "/bin:/usr/bin"; path; path = end) {
+		HXS_AUTO_BUF struct hxs_buf at = HXS_BUF_INIT;
+		struct stat st;
+
+		end = strchrnul(path, ':');
+		(void)hxs_buf_append(&at, path, (size_t)(end - path));
+		if (at.len)
+			(void)hxs_buf_putc(&at, '/');
+		if (hxs_buf_puts(&at, name) < 0)
+			return -ENOMEM;
+		end = *end ? end + 1 : NULL;
+		if (fstatat(base, at.data, &st, 0) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		if (faccessat(base, at.data, X_OK, AT_EACCESS) == 0)
+			return 0;
+		r = -EACCES;
+	}
+	return r;
+}
+
+static int probe(struct hxs_system *sys, struct hxs_err *err)
+{
+	const char *name = sys->src->command.restore[0];
+	HXS_AUTO_CLOSE int base = -1;
+	int r;
+
+	base = open(sys->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = base < 0 ? -errno : look_up(base, name);
+	return r < 0 ? hxs_err_errno(err, -r,
+				     "source '%s': cannot run '%s', which is "
+				     "to restore it",
+				     sys->src->name, name)
+		     : 0;
+}
+
+/* Open what was captured; what is in it was checked by who calls. */
+static int open_file(struct hxs_system *sys, int dir, struct hxs_err *err)
+{
+	const char *name = sys->src->command.file;
+	int fd = hxs_io_open_regular(dir, name, NULL);
+
+	if (fd == -ENOENT)
+		return hxs_err_set(err, HXS_EUSAGE,
+				   "source '%s': the snapshot has no '%s' of "
+				   "it, as the configuration calls the file",
+				   sys->src->name, name);
+	return fd < 0 ? hxs_err_errno(err, -fd, "source '%s': cannot read '%s'",
+				      sys->src->name, name)
+		      : fd;
+}
+
+static int nothing(struct hxs_system *sys HXS_UNUSED,
+		   struct hxs_err *err HXS_UNUSED)
+{
+	return 0;
+}
+
+static int stage(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
+		 struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = open_file(sys, dir, err);
+
+	return fd < 0 ? fd : 0;
+}
+
+static int feed(struct hxs_system *sys, int dir, const char *event,
+		struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = open_file(sys, dir, err);
+
+	return fd < 0 ? fd
+		      : run(sys, sys->src->command.restore, event, fd, 0, err);
+}
+
+static int swap(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
+		struct hxs_err *err)
+{
+	return feed(sys, dir, "restore", err);
+}
+
+static int back(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
+		struct hxs_err *err)
+{
+	if (dir < 0)
+		return hxs_err_set(err, HXS_ENOSUCH,
+				   "source '%s': its old state was not "
+				   "captured, and cannot be given back to '%s'",
+				   sys->src->name,
+				   sys->src->command.restore[0]);
+	return feed(sys, dir, "undo", err);
+}
+
+static int clean(struct hxs_system *sys HXS_UNUSED, bool ahead HXS_UNUSED,
+		 struct hxs_err *err HXS_UNUSED)
+{
+	return 0;
+}
+
+static int sweep(struct hxs_system *sys HXS_UNUSED,
+		 const struct hxs_names *ids HXS_UNUSED,
+		 struct hxs_err *err HXS_UNUSED)
+{
+	return 0;
+}
+
+const struct hxs_system_ops hxs_system_command = {
+	.kind = HXS_SOURCE_COMMAND,
+	.fetch = fetch,
+	.probe = probe,
+	.plan = nothing,
+	.stage = stage,
+	.intend = nothing,
+	.swap = swap,
+	.back = back,
+	.clean = clean,
+	.sweep = sweep,
+};
