@@ -95,6 +95,20 @@ struct hxs_config_hooks {
 	size_t count;
 };
 
+/* What an environment's backups are to be like; 0: nothing is asked for. */
+struct hxs_config_objectives {
+	uint64_t rpo; /* seconds: the newest backup is no older */
+	uint64_t rto; /* seconds: a restore takes no longer */
+	uint64_t min_size; /* bytes: a backup holds no less */
+	uint64_t verify_every, drill_every; /* seconds */
+	/* What is to be free where the store is, in bytes or in percent. */
+	uint64_t store_free;
+	unsigned store_free_percent;
+};
+
+/* Of an environment that says nothing. */
+extern const struct hxs_config_objectives hxs_config_objectives_default;
+
 struct hxs_config_env {
 	char *name;
 	bool confirm;
@@ -105,6 +119,7 @@ struct hxs_config_env {
 	struct hxs_config_hooks hooks[HXS_HOOK_EVENTS];
 	unsigned parallel; /* systems captured at once; never 0 */
 	bool undo_on_failed_health; /* after a restore */
+	struct hxs_config_objectives objectives;
 };
 
 struct hxs_config {
@@ -126,7 +141,8 @@ HXS_AUTO_DEFINE(config, struct hxs_config *, hxs_config_free)
  * keys, wrong types, impossible values, two sources of one path or one
  * inside the other, a source inside the store or around it, a name that is
  * none: -HXS_EUSAGE naming the key's path. Keys of section 7 whose work
- * comes later (retention, objectives) are checked and kept out of the model. @file is for messages.
+ * comes later (retention) are checked and kept out of the model. @file is for
+ * messages.
  */
 HXS_MUST_CHECK
 int hxs_config_parse(const char *text, size_t len, const char *file,
@@ -165,6 +181,13 @@ bool hxs_config_has_password(const char *value);
 /* The environment named so, or NULL. */
 const struct hxs_config_env *hxs_config_env(const struct hxs_config *c,
 					    const char *name);
+
+/*
+ * A duration such as "30s" or "7d", a size such as "1MiB": its seconds or
+ * bytes, more than 0; else false.
+ */
+bool hxs_config_duration(const char *s, uint64_t *seconds);
+bool hxs_config_size(const char *s, uint64_t *bytes);
 
 /* "before_create" and so on. */
 const char *hxs_config_hook_name(enum hxs_hook_event event);

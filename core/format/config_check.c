@@ -214,7 +214,7 @@ bool hxs_config_duration(const char *s, uint64_t *seconds)
 	return is_measure(s, units, HXS_ARRAY_LEN(units), SECONDS_MAX, seconds);
 }
 
-static bool is_size(const char *s, uint64_t *bytes)
+bool hxs_config_size(const char *s, uint64_t *bytes)
 {
 	static const struct unit units[] = {
 		{ "B", 1 },
@@ -225,39 +225,4 @@ static bool is_size(const char *s, uint64_t *bytes)
 	};
 
 	return is_measure(s, units, HXS_ARRAY_LEN(units), SIZE_LIMIT, bytes);
-}
-
-int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err)
-{
-	static const struct {
-		const char *key;
-		bool (*right)(const char *s, uint64_t *value);
-		const char *what;
-	} members[] = {
-		{ "rpo", hxs_config_duration, "it is no duration such as 24h" },
-		{ "rto", hxs_config_duration, "it is no duration such as 60s" },
-		{ "min_size", is_size, "it is no size such as 1MiB" },
-	};
-	static const char *const keys[] = { "rpo", "rto", "min_size", NULL };
-	const struct hxs_json *member;
-	const char *text = NULL;
-	uint64_t value;
-	size_t i;
-	int r;
-
-	r = hxs_json_only_keys(v, keys, err);
-	if (r < 0)
-		return r;
-	for (i = 0; i < HXS_ARRAY_LEN(members); i++) {
-		member = hxs_json_get(v, members[i].key);
-		if (!member)
-			continue;
-		r = hxs_json_string(member, &text, err);
-		if (r < 0)
-			return r;
-		if (!members[i].right(text, &value))
-			return hxs_config_refuse(member, NULL, members[i].what,
-						 err);
-	}
-	return 0;
 }

@@ -222,6 +222,7 @@ static int build(struct hxs_config_dotenv *r, struct found *f, const char *base,
 		return no_memory(r);
 	env = &config->envs[config->env_count++];
 	env->parallel = 1;
+	env->objectives = hxs_config_objectives_default;
 	env->confirm = strcmp(name, "live") == 0;
 	env->name = strdup(name);
 	env->sources = calloc(2, sizeof(*env->sources));

@@ -68,8 +68,12 @@ int hxs_config_text(const struct hxs_json *v, const char **out,
 /* Checked, and kept out of the model. */
 HXS_MUST_CHECK
 int hxs_config_check_retention(const struct hxs_json *v, struct hxs_err *err);
+
+/* What @v asks for, and what holds where it says nothing: into @env. */
 HXS_MUST_CHECK
-int hxs_config_check_objectives(const struct hxs_json *v, struct hxs_err *err);
+int hxs_config_parse_objectives(const struct hxs_json *v,
+				struct hxs_config_env *env,
+				struct hxs_err *err);
 
 /* What source @v says of the system it lives on: into @out, its owner's. */
 HXS_MUST_CHECK
@@ -90,9 +94,6 @@ int hxs_config_parse_options(const struct hxs_json *v,
 HXS_MUST_CHECK
 int hxs_config_limit(const struct hxs_json *v, unsigned *ms,
 		     struct hxs_err *err);
-
-/* A duration such as "30s": its seconds, more than 0; else false. */
-bool hxs_config_duration(const char *s, uint64_t *seconds);
 
 /* An argument list, or another list of texts: not empty, nor any of them. */
 HXS_MUST_CHECK

@@ -105,13 +105,6 @@ static int check_retention(const struct hxs_json *v,
 	return hxs_config_check_retention(v, err);
 }
 
-static int check_objectives(const struct hxs_json *v,
-			    struct hxs_config_env *env HXS_UNUSED,
-			    struct hxs_err *err)
-{
-	return hxs_config_check_objectives(v, err);
-}
-
 int hxs_config_parse_options(const struct hxs_json *v,
 			     struct hxs_config_env *env, struct hxs_err *err)
 {
@@ -126,13 +119,14 @@ int hxs_config_parse_options(const struct hxs_json *v,
 		{ "parallel", parse_parallel },
 		{ "undo_on_failed_health", parse_undo },
 		{ "retention", check_retention },
-		{ "objectives", check_objectives },
+		{ "objectives", hxs_config_parse_objectives },
 	};
 	const struct hxs_json *member;
 	size_t i;
 	int r = 0;
 
 	env->parallel = 1;
+	env->objectives = hxs_config_objectives_default;
 	env->confirm = strcmp(env->name, "live") == 0;
 	for (i = 0; r >= 0 && i < HXS_ARRAY_LEN(options); i++) {
 		member = hxs_json_get(v, options[i].key);

@@ -77,6 +77,9 @@ static const struct {
 	{ "every unit",
 	  OPTION("\"objectives\": {\"rpo\": \"90m\", \"rto\": \"7d\", "
 		 "\"min_size\": \"2TiB\"}") },
+	{ "every objective",
+	  OPTION("\"objectives\": {\"verify_every\": \"30d\", "
+		 "\"drill_every\": \"90d\", \"store_free\": \"99%\"}") },
 	{ "bytes", OPTION("\"objectives\": {\"min_size\": \"1B\"}") },
 	{ "noughts beside a count",
 	  OPTION("\"retention\": {\"last\": 0, \"daily\": 100000}") },
@@ -393,6 +396,20 @@ static const struct {
 	{ "a size beyond all",
 	  OPTION("\"objectives\": {\"min_size\": \"1048577TiB\"}"),
 	  "'" E ".objectives.min_size': it is no size such as 1MiB" },
+	{ "all of it free",
+	  OPTION("\"objectives\": {\"store_free\": \"100%\"}"),
+	  "'" E ".objectives.store_free': it is neither a size such as 5GiB "
+	  "nor a part such as 10%" },
+	{ "nothing free", OPTION("\"objectives\": {\"store_free\": \"0%\"}"),
+	  "'" E ".objectives.store_free': it is neither" },
+	{ "a part of a part",
+	  OPTION("\"objectives\": {\"store_free\": \"1.5%\"}"),
+	  "'" E ".objectives.store_free': it is neither" },
+	{ "a long part",
+	  OPTION("\"objectives\": {\"store_free\": \"4294967306%\"}"),
+	  "'" E ".objectives.store_free': it is neither" },
+	{ "no part at all", OPTION("\"objectives\": {\"store_free\": \"%\"}"),
+	  "'" E ".objectives.store_free': it is neither" },
 };
 
 static int parse(const char *text, struct hxs_config **out, struct hxs_err *err)
@@ -447,6 +464,15 @@ static void test_whole(void)
 	is_int(env->sources[2].kind, HXS_SOURCE_COMMAND, "the third's kind");
 	is_str(hxs_config_kind_name(env->sources[3].kind), "sqlite",
 	       "the fourth's kind");
+	is_int((int)env->objectives.rpo, 86400, "its RPO");
+	is_int((int)env->objectives.rto, 60, "its RTO");
+	is_int((int)env->objectives.min_size, 1 << 20, "its least size");
+	is_int((int)env->objectives.verify_every, 7 * 86400,
+	       "how often it is verified, unless it says so");
+	is_int((int)env->objectives.store_free_percent, 10, "what stays free");
+	is_int((int)c->envs[0].objectives.rpo, 0, "dev has no RPO");
+	is_int((int)c->envs[0].objectives.store_free_percent, 10,
+	       "what stays free of it");
 	is_int(env->setting_count, 3, "three settings");
 	is_str(env->settings[0].name, "API_HOST", "sorted");
 	ok(!env->settings[0].value, "whose value is not known yet");
@@ -518,6 +544,23 @@ static void test_confirm(void)
 	   "or nothing was said");
 	is_str(c->store, BASE "/s", "a relative store");
 	is_str(c->envs[0].sources[0].path, BASE "/a/b", "a plain path");
+}
+
+static void test_objectives(void)
+{
+	static const char text[] =
+		OPTION("\"objectives\": {\"verify_every\": \"30d\", "
+		       "\"drill_every\": \"90m\", \"store_free\": \"5GiB\"}");
+	const struct hxs_config_objectives *o;
+	HXS_AUTO(config) struct hxs_config *c = NULL;
+
+	if (!ok(parse(text, &c, NULL) == 0, "objectives"))
+		return;
+	o = &c->envs[0].objectives;
+	is_int((int)o->verify_every, 30 * 86400, "how often it is verified");
+	is_int((int)o->drill_every, 5400, "how often there is a drill");
+	ok(o->store_free == UINT64_C(5) << 30, "what stays free");
+	is_int((int)o->store_free_percent, 0, "and that alone");
 }
 
 static void test_hooks(void)
@@ -708,6 +751,7 @@ int main(void)
 	test_good();
 	test_bad();
 	test_confirm();
+	test_objectives();
 	test_hooks();
 	test_secrets();
 	test_extremes();
