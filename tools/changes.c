@@ -15,7 +15,7 @@ static const struct {
 };
 
 /* Of what was not read nothing but zeros is known. */
-static bool is_known(const struct hxs_digest *d)
+bool hxs_changes_is_known(const struct hxs_digest *d)
 {
 	static const struct hxs_digest none;
 
@@ -29,6 +29,21 @@ static const char *type_name(uint32_t mode)
 	return S_ISLNK(mode) ? "link" : "file";
 }
 
+void hxs_changes_json_node(const struct hxs_node *n, struct hxs_json_out *o)
+{
+	hxs_json_out_string(o, "type", type_name(n->mode));
+	hxs_json_out_uint(o, "mode", n->mode & 07777);
+	hxs_json_out_uint(o, "uid", n->uid);
+	hxs_json_out_uint(o, "gid", n->gid);
+	hxs_json_out_uint(o, "size", n->size);
+	hxs_out_json_nanos(o, "mtime", &n->mtime);
+	if (hxs_changes_is_known(n->digest))
+		hxs_out_json_digest(o, "sha256", n->digest);
+	else
+		hxs_json_out_null(o, "sha256");
+	hxs_json_out_string(o, "target", n->target);
+}
+
 static void put_side(struct hxs_json_out *o, const char *key,
 		     const struct hxs_node *n)
 {
@@ -37,25 +52,40 @@ static void put_side(struct hxs_json_out *o, const char *key,
 		return;
 	}
 	hxs_json_out_object(o, key);
-	hxs_json_out_string(o, "type", type_name(n->mode));
-	hxs_json_out_uint(o, "mode", n->mode & 07777);
-	hxs_json_out_uint(o, "uid", n->uid);
-	hxs_json_out_uint(o, "gid", n->gid);
-	hxs_json_out_uint(o, "size", n->size);
-	hxs_out_json_nanos(o, "mtime", &n->mtime);
-	if (is_known(n->digest))
-		hxs_out_json_digest(o, "sha256", n->digest);
-	else
-		hxs_json_out_null(o, "sha256");
-	hxs_json_out_string(o, "target", n->target);
+	hxs_changes_json_node(n, o);
 	hxs_json_out_end_object(o);
+}
+
+void hxs_changes_json_words(unsigned what, struct hxs_json_out *o)
+{
+	size_t i;
+
+	hxs_json_out_array(o, "what");
+	for (i = 0; i < HXS_ARRAY_LEN(whats); i++)
+		if (what & whats[i].bit)
+			hxs_json_out_string(o, NULL, whats[i].name);
+	hxs_json_out_end_array(o);
+}
+
+void hxs_changes_words(unsigned what, struct hxs_buf *out)
+{
+	const char *between = "";
+	size_t i;
+
+	for (i = 0; i < HXS_ARRAY_LEN(whats); i++) {
+		if (!(what & whats[i].bit))
+			continue;
+		/* the buffer's status keeps failures */
+		(void)hxs_buf_puts(out, between);
+		(void)hxs_buf_puts(out, whats[i].name);
+		between = ", ";
+	}
 }
 
 static void put_json(unsigned what, const char *path, const struct hxs_node *na,
 		     const struct hxs_node *nb, struct hxs_buf *out)
 {
 	struct hxs_json_out o;
-	size_t i;
 
 	hxs_json_out_init(&o, out, false);
 	hxs_json_out_object(&o, NULL);
@@ -64,11 +94,7 @@ static void put_json(unsigned what, const char *path, const struct hxs_node *na,
 			    what & HXS_DIFF_ADDED     ? "added"
 			    : what & HXS_DIFF_REMOVED ? "removed"
 						      : "modified");
-	hxs_json_out_array(&o, "what");
-	for (i = 0; i < HXS_ARRAY_LEN(whats); i++)
-		if (what & whats[i].bit)
-			hxs_json_out_string(&o, NULL, whats[i].name);
-	hxs_json_out_end_array(&o);
+	hxs_changes_json_words(what, &o);
 	put_side(&o, "old", na);
 	put_side(&o, "new", nb);
 	hxs_json_out_end_object(&o);
@@ -77,9 +103,6 @@ static void put_json(unsigned what, const char *path, const struct hxs_node *na,
 static void put_text(unsigned what, const char *path, const struct hxs_node *n,
 		     struct hxs_buf *out)
 {
-	const char *between = " (";
-	size_t i;
-
 	/* The buffer's status keeps failures. */
 	(void)hxs_buf_puts(out, what & HXS_DIFF_ADDED	  ? "+ "
 				: what & HXS_DIFF_REMOVED ? "- "
@@ -89,13 +112,8 @@ static void put_text(unsigned what, const char *path, const struct hxs_node *n,
 		(void)hxs_buf_putc(out, '/');
 	if (what & (HXS_DIFF_ADDED | HXS_DIFF_REMOVED))
 		return;
-	for (i = 0; i < HXS_ARRAY_LEN(whats); i++) {
-		if (!(what & whats[i].bit))
-			continue;
-		(void)hxs_buf_puts(out, between);
-		(void)hxs_buf_puts(out, whats[i].name);
-		between = ", ";
-	}
+	(void)hxs_buf_puts(out, " (");
+	hxs_changes_words(what, out);
 	(void)hxs_buf_putc(out, ')');
 }
 

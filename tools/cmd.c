@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+/* a row each */
+/* clang-format off */
 const struct hxs_cmd *const hxs_cmds[] = {
 	&hxs_cmd_init,
 	&hxs_cmd_create,
@@ -14,12 +16,14 @@ const struct hxs_cmd *const hxs_cmds[] = {
 	&hxs_cmd_show,
 	&hxs_cmd_verify,
 	&hxs_cmd_diff,
+	&hxs_cmd_log,
 	&hxs_cmd_restore,
 	&hxs_cmd_rollback,
 	&hxs_cmd_recover,
 	&hxs_cmd_help,
 	NULL,
 };
+/* clang-format on */
 
 const struct hxs_cmd *hxs_cmd_find(const char *name)
 {

@@ -62,6 +62,7 @@ extern const struct hxs_cmd hxs_cmd_diff;
 extern const struct hxs_cmd hxs_cmd_help;
 extern const struct hxs_cmd hxs_cmd_init;
 extern const struct hxs_cmd hxs_cmd_list;
+extern const struct hxs_cmd hxs_cmd_log;
 extern const struct hxs_cmd hxs_cmd_recover;
 extern const struct hxs_cmd hxs_cmd_restore;
 extern const struct hxs_cmd hxs_cmd_rollback;

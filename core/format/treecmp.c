@@ -143,11 +143,9 @@ static bool content_differs(const struct hxs_node *a, const struct hxs_node *b)
 	return S_ISLNK(a->mode) && strcmp(a->target, b->target) != 0;
 }
 
-/* What differs between two entries at one path, or -ENOMEM. */
-static int compare_nodes(const struct side *a, const struct hxs_node *na,
-			 const struct side *b, const struct hxs_node *nb)
+unsigned hxs_treecmp_node(const struct hxs_node *na, const struct hxs_node *nb)
 {
-	int what = 0, r;
+	unsigned what = 0;
 
 	if ((na->mode & S_IFMT) != (nb->mode & S_IFMT))
 		what |= HXS_DIFF_TYPE;
@@ -164,7 +162,16 @@ static int compare_nodes(const struct side *a, const struct hxs_node *na,
 	    (na->xattrs_len &&
 	     memcmp(na->xattrs, nb->xattrs, na->xattrs_len) != 0))
 		what |= HXS_DIFF_XATTRS;
-	r = links_differ(a, na, b, nb);
+	return what;
+}
+
+/* What differs between two entries at one path, or -ENOMEM. */
+static int compare_nodes(const struct side *a, const struct hxs_node *na,
+			 const struct side *b, const struct hxs_node *nb)
+{
+	int what = (int)hxs_treecmp_node(na, nb);
+	int r = links_differ(a, na, b, nb);
+
 	if (r < 0)
 		return r;
 	return r ? what | HXS_DIFF_LINKS : what;

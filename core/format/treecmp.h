@@ -26,6 +26,12 @@ typedef int (*hxs_treecmp_fn)(unsigned what, const char *path,
 			      const struct hxs_node *nb, void *ctx);
 
 /*
+ * What differs between two entries by themselves: a set of the bits above,
+ * but for ADDED, REMOVED and LINKS.
+ */
+unsigned hxs_treecmp_node(const struct hxs_node *na, const struct hxs_node *nb);
+
+/*
  * Compare the trees below @a's entry @top_a and @b's @top_b (not the tops
  * themselves). At the top of
  * a snapshot meta.json and config.json are passed over. -ENOMEM.
