@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC3043 # 'local' is known to every sh we run on
+# shellcheck disable=SC3043,SC2016,SC2034 # 'local' is known to every sh we run on
 #
 # What the system tests share. To be read after lib.sh.
 #
@@ -52,6 +52,29 @@ block() {
 blocks_used() {
 	ls "$BLOCKS" >"$TRASH/.there" && ls "$BLOCKS.used" >"$TRASH/.used" &&
 		[ -s "$TRASH/.there" ] && test_cmp "$TRASH/.there" "$TRASH/.used"
+}
+
+# spy_on SECRET... [-- DIR...]: look for them among the arguments of all that
+# runs, and in small files below DIRs, until spied says whether any was there.
+spy_on() {
+	: >"$TRASH/.secrets"
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>"$TRASH/.secrets" && shift
+	done
+	[ $# -eq 0 ] || shift
+	rm -f "$TRASH/.spy" && { spy.py "$TRASH/.spy" "$@" <"$TRASH/.secrets" & } &&
+		spy=$! && test_poll 20 'grep -qs looked "$TRASH/.spy"'
+}
+
+spied() {
+	kill "$spy" && wait "$spy" && cat "$TRASH/.spy" &&
+		test_grep "^rounds [0-9]*[0-9]\$" "$TRASH/.spy" &&
+		test_grep ! "^found: " "$TRASH/.spy"
+}
+
+# not_in PATH...: nor are any of them in these.
+not_in() {
+	! grep -rlFf "$TRASH/.secrets" "$@"
 }
 
 # diag TEXT: what was measured; tests are not judged by it.
