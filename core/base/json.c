@@ -298,6 +298,16 @@ int hxs_json_int(const struct hxs_json *v, int64_t *out, struct hxs_err *err)
 	return wrong(v, "a whole number below 2^53", found, err);
 }
 
+int hxs_json_double(const struct hxs_json *v, double *out, struct hxs_err *err)
+{
+	enum hxs_json_type type = hxs_json_type(v);
+
+	if (type != HXS_JSON_NUMBER)
+		return wrong(v, "a number", type_names[type], err);
+	*out = v->item->valuedouble; /* finite, or it was refused */
+	return 0;
+}
+
 int hxs_json_bool(const struct hxs_json *v, bool *out, struct hxs_err *err)
 {
 	int r = hxs_json_expect(v, HXS_JSON_BOOL, err);

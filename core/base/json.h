@@ -47,6 +47,7 @@ enum hxs_json_type hxs_json_type(const struct hxs_json *v);
 int hxs_json_string(const struct hxs_json *v, const char **out,
 		    struct hxs_err *err);
 int hxs_json_int(const struct hxs_json *v, int64_t *out, struct hxs_err *err);
+int hxs_json_double(const struct hxs_json *v, double *out, struct hxs_err *err);
 int hxs_json_bool(const struct hxs_json *v, bool *out, struct hxs_err *err);
 
 /* A member of an object: NULL when absent (or @v is no object). */
