@@ -183,14 +183,17 @@ static bool take_status(const struct hxs_json *v, enum hxs_drill_status *out)
 static bool take_point(const struct hxs_json *root, struct hxs_drill_point *p)
 {
 	const struct hxs_json *v = hxs_json_get(root, "recovery_point");
-	const struct hxs_json *seq = hxs_json_get(v, "sequence");
-	const struct hxs_json *age = hxs_json_get(v, "age_seconds");
+	const struct hxs_json *seq, *age;
 	const char *s;
 	char *end;
 
 	if (is_null(root, "recovery_point"))
 		return true;
-	if (!v || !seq || !take_string(v, "source", p->source, 65))
+	if (!v || !take_string(v, "source", p->source, sizeof(p->source)))
+		return false;
+	seq = hxs_json_get(v, "sequence");
+	age = hxs_json_get(v, "age_seconds");
+	if (!seq)
 		return false;
 	if (hxs_json_string(seq, &s, NULL) == 0) {
 		p->has_sequence = true;
