@@ -33,6 +33,7 @@ static const struct {
 	  PG_AND("\"until\": [\"SELECT '1'::until, :until::bigint\"]") },
 	{ "statements of one kind",
 	  PG_AND("\"until\": {\"time\": [\":until\"]}") },
+	{ "no records", PG_AND("\"records\": null") },
 	{ "a file of dots", NAMED("...") },
 	{ "a name as others", NAMED("env") },
 	{ "a day", CMD_AND("\"timeout\": \"1d\"") },
@@ -57,8 +58,10 @@ static const struct {
 	  S ".dsn': 'sslpassword' would show among the running programs" },
 	{ "an unknown key", PG_AND("\"path\": \"/a\""),
 	  S ".path' is not a known key" },
-	{ "records", PG_AND("\"records\": null"),
-	  S ".records' is not a known key" },
+	{ "records", PG_AND("\"records\": {\"time\": \"ts\"}"),
+	  S ".records': expected null, found an object" },
+	{ "records of a program", CMD_AND("\"records\": false"),
+	  S ".records': expected null, found true or false" },
 	{ "no schema", PG_AND("\"schemas\": []"), S ".schemas': it is empty" },
 	{ "an empty schema", PG_AND("\"schemas\": [\"a\", \"\"]"),
 	  S ".schemas[1]': it is empty" },
@@ -220,7 +223,8 @@ static void test_postgres_least(void)
 
 static const char program[] =
 	CMD("\"capture\": [\"a\", \"b\"], \"restore\": [\"c\"], \"file\": "
-	    "\"f.json\", \"timeout\": \"3m\", \"may_be_empty\": true");
+	    "\"f.json\", \"timeout\": \"3m\", \"may_be_empty\": true, "
+	    "\"records\": null");
 
 static void test_command(void)
 {
@@ -242,6 +246,7 @@ static void test_command(void)
 	is_str(p->file, "f.json", "the file");
 	is_int((int)p->timeout_ms, 180000, "its limit");
 	ok(p->may_be_empty, "it may be empty");
+	ok(src->records.none, "and has no records");
 	p = &least->envs[0].sources[0].command;
 	is_int((int)p->timeout_ms, 600000, "ten minutes otherwise");
 	ok(!p->may_be_empty, "and it may not be empty");
