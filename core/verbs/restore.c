@@ -185,6 +185,7 @@ static int undo(struct hxs_restore *rs, int r, struct hxs_err *err)
 	    0)
 		return hxs_err_suffix(err, r, "nothing was changed");
 	rs->torn = true;
+	hxs_staging_leave(&rs->rollback.staging); /* undoing may need it */
 	(void)hxs_err_suffix(err, r, "and it could not be undone: %s",
 			     why.message);
 	hxs_err_hint(err, "'hxsnap recover %s' tries again", rs->env->name);
