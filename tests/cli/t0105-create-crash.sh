@@ -3,9 +3,6 @@
 test_description='create: killed, and failing, at every call'
 . "$(dirname "$0")/../lib/lib.sh"
 
-test_lazy_prereq PTRACE 'leave to trace a process' '
-	nthcall 1 kill true; [ $? -eq 137 ]'
-
 # A store with one verified backup, at rest, to begin each run from.
 test_expect_success 'set up' '
 	new_env dev && mkdir "$EVENTS/d" && echo one >"$EVENTS/a" &&

@@ -185,10 +185,6 @@ test_expect_success 'whole by its digest and damaged by SQLite: not swapped in' 
 
 # ---- killed ------------------------------------------------------------------
 
-test_lazy_prereq PTRACE 'root that may trace a process' '
-	unshare -pf --mount-proc nthcall 1 kill true
-	[ $? -eq 137 ]'
-
 # killed_at N: a restore killed at its N-th change, with a -wal beside the live
 # file. Whoever opens it then, or after recovery, finds the old database or the
 # stored one, and never the one with the changes of the other.
@@ -211,7 +207,7 @@ killed_at() {
 		fi
 }
 
-test_expect_success PTRACE 'killed anywhere: no -wal is ever applied to another database' '
+test_expect_success ROOT,PTRACE 'killed anywhere: no -wal is ever applied to another database' '
 	anew && make_db && id=$(hxsnap -q create dev) && rm -f "$DB"-* &&
 	sqlite3 "$DB" "INSERT INTO t VALUES(2)" && rm -f "$DB"-* && pending 3 &&
 	cp -a app app.before && cp -a "$STORE" store.before && n=1 ended=137 &&

@@ -197,19 +197,8 @@ test_expect_success 'databases come back in the mode they were in' '
 	[ "$(sqlite3 "$EVENTS/wal.db" "SELECT sum(x) FROM t")" = 4 ]
 '
 
-# A writer that died with changes in the -wal, and one in the middle of a
-# transaction, whose -journal would be rolled back.
-crashed_wal() {
-	python3 - "$1" <<-\END
-	import os, sqlite3, sys
-	db = sqlite3.connect(sys.argv[1], isolation_level=None)
-	db.execute("PRAGMA journal_mode=wal")
-	db.execute("PRAGMA wal_autocheckpoint=0")
-	db.execute("CREATE TABLE IF NOT EXISTS t(x)")
-	db.execute("INSERT INTO t VALUES(1000)")
-	os._exit(0)
-	END
-}
+# A writer that died in the middle of a transaction, whose -journal would be
+# rolled back.
 crashed_journal() {
 	python3 - "$1" <<-\END
 	import os, sqlite3, sys

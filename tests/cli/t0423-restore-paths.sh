@@ -141,23 +141,11 @@ test_expect_success 'another type than before' '
 sum() {
 	sqlite3 "$1" 'SELECT sum(x) FROM t'
 }
-# crashed DB: a writer that dies with a -wal.
-crashed() {
-	python3 - "$1" <<-\END
-	import os, sqlite3, sys
-	db = sqlite3.connect(sys.argv[1], isolation_level=None)
-	db.execute("PRAGMA journal_mode=wal")
-	db.execute("PRAGMA wal_autocheckpoint=0")
-	db.execute("CREATE TABLE IF NOT EXISTS t(x)")
-	db.execute("INSERT INTO t VALUES(1000)")
-	os._exit(0)
-	END
-}
 
 test_expect_success 'a database in a directory: nothing stale beside it' '
 	anew && sqlite3 "$EVENTS/a/m.db" "CREATE TABLE t(x); INSERT INTO t VALUES(1)" &&
 	echo other >"$EVENTS/a/n.db-wal" && id=$(hxsnap -q create dev) &&
-	crashed "$EVENTS/a/m.db" && test_path_is_file "$EVENTS/a/m.db-wal" &&
+	crashed_wal "$EVENTS/a/m.db" && test_path_is_file "$EVENTS/a/m.db-wal" &&
 	restore "dev/$id" events/a/m.db && (cd "$EVENTS/a" && ls -d *.db*) >got &&
 	printf "m.db\nn.db-wal\n" >want && test_cmp want got &&
 	[ "$(sum "$EVENTS/a/m.db")" = 1 ] && hxsnap -q rollback dev >out &&
@@ -165,7 +153,7 @@ test_expect_success 'a database in a directory: nothing stale beside it' '
 '
 
 test_expect_success 'raw databases come back with what was beside them' '
-	anew && crashed "$EVENTS/a/m.db" && SOURCE_MORE="\"sqlite\": \"raw\"" \
+	anew && crashed_wal "$EVENTS/a/m.db" && SOURCE_MORE="\"sqlite\": \"raw\"" \
 		sources "events=$EVENTS" && id=$(hxsnap -q create dev) &&
 	test_path_is_file "$STORE/backups/dev/$id/events/a/m.db-wal" &&
 	[ "$(sum "$EVENTS/a/m.db")" = 1000 ] && sqlite3 "$EVENTS/a/m.db" "DELETE FROM t" &&

@@ -4,12 +4,6 @@ test_description='hooks: what runs before and after a backup and a restore'
 . "$(dirname "$0")/../lib/lib.sh"
 . "$HXS_SRC/tests/lib/restore.sh"
 
-# hooks JSON: the hooks of dev.
-hooks() {
-	jq --argjson hooks "$1" '.environments.dev.hooks = $hooks' \
-		"$HXSNAP_CONFIG" >hooks.new && mv hooks.new "$HXSNAP_CONFIG"
-}
-
 # anew [HOOKS]: an environment with hooks, a backup $id made before there were
 # any, and what changed since. Hooks write what they have to say into notes.
 anew() {

@@ -152,12 +152,8 @@ test_expect_success 'a file that neither is nor is to be' '
 	seq 1850 >want && numbers "$LOG" >got && test_cmp want got && no_remains
 '
 
-test_lazy_prereq PTRACE 'root that may trace a process' '
-	unshare -pf --mount-proc nthcall 1 kill true
-	[ $? -eq 137 ]'
-
 # What was never touched cannot be put back, and keeps nothing from being so.
-test_expect_success PTRACE 'one that neither was nor was to be, and is there by now' '
+test_expect_success ROOT,PTRACE 'one that neither was nor was to be, and is there by now' '
 	rm -rf was && cp -a "$LOG" was && paths="events/2026/02/09.jsonl events/2026/02/10.jsonl" &&
 	unshare -pf --mount-proc nthcall -l -m 0 kill hxsnap -q restore "dev/$id" \
 		--until 1750 $paths 2>calls >out &&

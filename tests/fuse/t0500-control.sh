@@ -2,16 +2,9 @@
 test_description='.control: commands from a shell, one at a time, while reads go on'
 
 . "$(dirname "$0")/../lib/lib.sh"
+. "$HXS_SRC/tests/lib/control.sh"
 
 HUGE=20250101T000000Z
-
-# reply CONDITION [DIR]: jq holds for what .control says.
-reply() {
-	jq -e "$1" "${2:-mnt}/.control" >/dev/null || {
-		cat "${2:-mnt}/.control"
-		return 1
-	}
-}
 
 # refused ERRNO TEXT COMMAND...: the command fails with that errno's text,
 # and .control says which it was.
@@ -21,11 +14,6 @@ refused() {
 	test_must_fail "$@" 2>err && test_grep "$text" err &&
 		reply ".ok == false and .error == \"$name\" and
 			(.message | length > 5 and (contains(\"\n\") | not))"
-}
-
-# say TEXT [FILE]: by a program that prints why it failed.
-say() {
-	/bin/echo "$1" >"${2:-mnt/.control}"
 }
 
 acts() {

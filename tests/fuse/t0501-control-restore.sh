@@ -2,22 +2,9 @@
 test_description='.control: restore and rollback from inside the mount'
 
 . "$(dirname "$0")/../lib/lib.sh"
+. "$HXS_SRC/tests/lib/control.sh"
 
 HUGE=20250101T000000Z
-
-test_lazy_prereq PTRACE 'leave to trace processes' '
-	nthcall 1 kill true; [ $? -eq 137 ]'
-
-reply() {
-	jq -e "$1" mnt/.control >/dev/null || {
-		cat mnt/.control
-		return 1
-	}
-}
-
-say() {
-	/bin/echo "$1" >"${2:-mnt/.control}"
-}
 
 # refused ERRNO TEXT COMMAND...: the command fails with that errno's text,
 # .control says which it was and why, and nothing live has changed.

@@ -16,8 +16,6 @@ elif [ -n "${HXS_SAN:-}" ]; then
 	STEP=200
 fi
 
-test_lazy_prereq PTRACE 'leave to trace processes' '
-	nthcall 1 kill true; [ $? -eq 137 ]'
 test_lazy_prereq SQLITE 'sqlite3' 'sqlite3 -version'
 
 # reader.py mount MNT STORE: one pass over every snapshot that MNT lists: all

@@ -3,23 +3,8 @@
 test_description='.control: the hooks of what is done from inside the mount'
 
 . "$(dirname "$0")/../lib/lib.sh"
+. "$HXS_SRC/tests/lib/control.sh"
 . "$HXS_SRC/tests/lib/restore.sh"
-
-hooks() {
-	jq --argjson hooks "$1" '.environments.dev.hooks = $hooks' \
-		"$HXSNAP_CONFIG" >hooks.new && mv hooks.new "$HXSNAP_CONFIG"
-}
-
-reply() {
-	jq -e "$1" mnt/.control >/dev/null || {
-		cat mnt/.control
-		return 1
-	}
-}
-
-say() {
-	/bin/echo "$1" >"${2:-mnt/.control}"
-}
 
 # note [STATUS]: what a hook knows, and where it runs
 cat >note <<-\END

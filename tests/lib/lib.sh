@@ -319,6 +319,8 @@ test_lazy_prereq XATTR 'user extended attributes below $TMPDIR' '
 	: >f && setfattr -n user.hxs -v 1 f'
 test_lazy_prereq ACL 'POSIX ACLs below $TMPDIR' '
 	: >f && setfacl -m u:1:r f'
+test_lazy_prereq PTRACE 'leave to trace a process' '
+	nthcall 1 kill true; [ $? -eq 137 ]'
 test_lazy_prereq SANITIZER 'a build with a sanitizer' '[ -n "${HXS_SAN:-}" ]'
 
 # as_nobody COMMAND...: run it as the user and group nobody, without any

@@ -101,3 +101,22 @@ same_by_rsync() {
 inode() {
 	stat -c %i "$1"
 }
+
+# hooks JSON: the hooks of dev.
+hooks() {
+	jq --argjson hooks "$1" '.environments.dev.hooks = $hooks' \
+		"$HXSNAP_CONFIG" >hooks.new && mv hooks.new "$HXSNAP_CONFIG"
+}
+
+# crashed_wal DB: a writer that died with changes in the -wal.
+crashed_wal() {
+	python3 - "$1" <<-\END
+	import os, sqlite3, sys
+	db = sqlite3.connect(sys.argv[1], isolation_level=None)
+	db.execute("PRAGMA journal_mode=wal")
+	db.execute("PRAGMA wal_autocheckpoint=0")
+	db.execute("CREATE TABLE IF NOT EXISTS t(x)")
+	db.execute("INSERT INTO t VALUES(1000)")
+	os._exit(0)
+	END
+}
