@@ -109,6 +109,8 @@ static int take(struct hand *h, struct hxs_tree_item *it, struct hxs_err *err)
 	if (it->target || it->state == HXS_TREE_OTHER_NAME)
 		return 1;
 	r = go_to(h, it->dir);
+	if (r == -ENOMEM)
+		return hxs_err_errno(err, ENOMEM, "cannot hash");
 	if (r < 0)
 		return 0; /* the copy tells what is the matter */
 	hxs_tree_to_node(&it->st, &node);
