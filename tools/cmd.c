@@ -19,6 +19,7 @@ const struct hxs_cmd *const hxs_cmds[] = {
 	&hxs_cmd_log,
 	&hxs_cmd_restore,
 	&hxs_cmd_rollback,
+	&hxs_cmd_confirm,
 	&hxs_cmd_recover,
 	&hxs_cmd_help,
 	NULL,

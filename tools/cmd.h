@@ -30,6 +30,7 @@ struct hxs_tool {
 	const struct hxs_args *args;
 	bool json, quiet;
 	bool reads; /* this run changes nothing, though its command may */
+	bool settles; /* it sees itself to a restore that is to be confirmed */
 	struct hxs_store *store; /* NULL until a command opened it */
 	struct hxs_act act;
 };
@@ -57,6 +58,7 @@ struct hxs_cmd {
 	int (*run)(struct hxs_tool *tool, struct hxs_err *err);
 };
 
+extern const struct hxs_cmd hxs_cmd_confirm;
 extern const struct hxs_cmd hxs_cmd_create;
 extern const struct hxs_cmd hxs_cmd_diff;
 extern const struct hxs_cmd hxs_cmd_help;

@@ -9,6 +9,7 @@ struct state {
 	const char *only; /* this environment; NULL: each */
 	bool seen; /* it is there */
 	struct hxs_recover_report sum;
+	unsigned put_back; /* restores that were not confirmed */
 	int failed; /* the first failure; its message is in *err */
 	struct hxs_err *err;
 };
@@ -25,6 +26,8 @@ static void recover_one(struct state *s, const char *env)
 				"environment '%s' is busy: another operation "
 				"is at work",
 				env);
+	if (r == 0)
+		r = hxs_recovery_due(s->tool, env, true, &s->put_back, &why);
 	if (r < 0 && s->failed == 0) {
 		s->failed = r;
 		*s->err = why;
@@ -68,7 +71,7 @@ static int print(const struct state *s, struct hxs_err *err)
 
 	if (!s->tool->json) {
 		if (s->failed == 0 && !s->tool->quiet && !sum->finished &&
-		    !sum->undone && !sum->removed)
+		    !sum->undone && !sum->removed && !s->put_back)
 			hxs_out_talk("there was nothing to recover");
 		return 0;
 	}
@@ -77,6 +80,7 @@ static int print(const struct state *s, struct hxs_err *err)
 	hxs_json_out_uint(&o, "finished", sum->finished);
 	hxs_json_out_uint(&o, "undone", sum->undone);
 	hxs_json_out_uint(&o, "removed", sum->removed);
+	hxs_json_out_uint(&o, "put_back", s->put_back);
 	hxs_json_out_uint(&o, "busy", sum->busy);
 	hxs_json_out_string(&o, "message",
 			    s->failed < 0 ? s->err->message : NULL);

@@ -45,6 +45,12 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 		r = hxs_args_apart(args, "to", "dry-run", err);
 	if (r == 0)
 		r = hxs_args_apart(args, "until", "dry-run", err);
+	if (r == 0)
+		r = hxs_args_apart(args, "confirm-within", "to", err);
+	if (r == 0)
+		r = hxs_args_apart(args, "confirm-within", "dry-run", err);
+	if (r == 0)
+		r = hxs_restoring_within(args, &opts.confirm_within, err);
 	if (r == 0 && point) {
 		r = hxs_until_parse(point, &until, err);
 		opts.until = &until;
@@ -74,6 +80,7 @@ static const struct hxs_opt opts[] = {
 	{ "to", 0, "DIR", "write it to DIR, and leave the targets alone" },
 	{ "dry-run", 0, NULL, "only tell what would change" },
 	{ "until", 0, "POINT", "only records up to this number or time" },
+	HXS_OPT_CONFIRM,
 	HXS_OPT_FORCE,
 	{ NULL, 0, NULL, NULL },
 };
@@ -81,14 +88,17 @@ static const struct hxs_opt opts[] = {
 const struct hxs_cmd hxs_cmd_restore = {
 	.name = "restore",
 	.synopsis = "REF [PATH]... [--until POINT] [--to DIR] [--dry-run] "
-		    "[--force]",
+		    "[--confirm-within TIME] [--force]",
 	.summary = "bring an environment back to a snapshot",
 	.text = "PATH is SOURCE or SOURCE/PATH: only these come back. The "
 		"snapshot is verified on\nthe way, and what the environment "
 		"had before is kept as a rollback point, whose\nid is all of "
 		"standard output; 'rollback' brings it back. With --dry-run "
 		"the\nlines are those of 'diff': '+' would be added, '-' "
-		"removed, 'M' changed.\n",
+		"removed, 'M' changed.\nWith --confirm-within it waits for "
+		"'confirm', or "
+		"for the health hooks to pass, and\nputs the old state back if "
+		"neither comes in time.\n",
 	.opts = opts,
 	.recovery = HXS_CMD_MUST,
 	.run = run,

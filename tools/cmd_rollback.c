@@ -16,8 +16,11 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 	r = hxs_args_words(args, 1, 1, "an environment", err);
 	if (r == 0)
 		r = hxs_args_env(args->word[0], err);
+	if (r == 0)
+		r = hxs_restoring_within(args, &opts.confirm_within, err);
 	if (r < 0)
 		return r;
+	tool->settles = true;
 	memcpy(ref.env, args->word[0], strlen(args->word[0]) + 1);
 	r = hxs_restoring_open(tool, &ref, false, &config, &snap, err);
 	if (r < 0)
@@ -27,13 +30,14 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 }
 
 static const struct hxs_opt opts[] = {
+	HXS_OPT_CONFIRM,
 	HXS_OPT_FORCE,
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct hxs_cmd hxs_cmd_rollback = {
 	.name = "rollback",
-	.synopsis = "ENV [--force]",
+	.synopsis = "ENV [--confirm-within TIME] [--force]",
 	.summary = "take back the last restore",
 	.text = "Restores the newest rollback point. What the environment had "
 		"before becomes\na rollback point in turn, so that a second "

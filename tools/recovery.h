@@ -19,4 +19,13 @@ HXS_MUST_CHECK
 int hxs_recovery_of(const struct hxs_tool *tool, const char *env,
 		    struct hxs_recover_report *sum, struct hxs_err *err);
 
+/*
+ * Put the old state of @env back, if a restore of it was not confirmed in time
+ * and nobody else does it; with @again also if that failed before. Tells and
+ * records it; *@put_back (may be NULL) is raised by what was done.
+ */
+HXS_MUST_CHECK
+int hxs_recovery_due(const struct hxs_tool *tool, const char *env, bool again,
+		     unsigned *put_back, struct hxs_err *err);
+
 #endif

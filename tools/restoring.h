@@ -10,6 +10,17 @@
 	{                                                           \
 		"force", 0, NULL, "although processes use a target" \
 	}
+#define HXS_OPT_CONFIRM                                  \
+	{                                                \
+		"confirm-within", 0, "TIME",             \
+			"put the old state back unless " \
+			"confirmed by then"              \
+	}
+
+/* What --confirm-within says, in seconds; 0 without. -HXS_EUSAGE. */
+HXS_MUST_CHECK
+int hxs_restoring_within(const struct hxs_args *args, unsigned *seconds,
+			 struct hxs_err *err);
 
 /*
  * Begin: open configuration (*@config, the caller's) and store, and find what
@@ -22,7 +33,8 @@ int hxs_restoring_open(struct hxs_tool *tool, const struct hxs_ref *ref,
 
 /*
  * Ask if the environment wants it, restore @snap, print the rollback point's
- * id. @opts says all that the command line did; the rest is filled in.
+ * id; wait for its confirmation. @opts says all that the command line did; the
+ * rest is filled in.
  */
 HXS_MUST_CHECK
 int hxs_restoring_run(struct hxs_tool *tool, const struct hxs_named *snap,

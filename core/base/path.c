@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *hxs_path_name_fault(const char *name, size_t len)
@@ -115,6 +116,37 @@ int hxs_path_show(struct hxs_buf *out, const char *s, size_t len)
 		len -= i + n;
 	}
 	return hxs_buf_status(out);
+}
+
+char *hxs_path_unshow(const char *shown)
+{
+	char *out = malloc(strlen(shown) + 1), *p = out;
+	const char *s = shown;
+
+	if (!out)
+		return NULL;
+	while (*s) {
+		if (*s != '\\') {
+			*p++ = *s++;
+			continue;
+		}
+		s++;
+		if (*s >= '0' && *s <= '3' && s[1] >= '0' && s[1] <= '7' &&
+		    s[2] >= '0' && s[2] <= '7') {
+			*p++ = (char)((s[0] - '0') << 6 | (s[1] - '0') << 3 |
+				      (s[2] - '0'));
+			s += 3;
+			continue;
+		}
+		*p++ = *s == 'n'   ? '\n'
+		       : *s == 't' ? '\t'
+		       : *s == 'r' ? '\r'
+				   : *s;
+		if (*s)
+			s++;
+	}
+	*p = '\0';
+	return out;
 }
 
 bool hxs_path_is_plain(const char *s, size_t len)

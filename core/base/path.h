@@ -33,6 +33,9 @@ bool hxs_path_is_name(const char *s);
  */
 int hxs_path_show(struct hxs_buf *out, const char *s, size_t len);
 
+/* The bytes that it made @shown of: the caller's, or NULL without memory. */
+char *hxs_path_unshow(const char *shown);
+
 /* Whether @s holds nothing that a terminal would act on. */
 bool hxs_path_is_plain(const char *s, size_t len);
 

@@ -162,38 +162,6 @@ int hxs_journal_text_make(const struct hxs_journal *j, struct hxs_buf *out)
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* The bytes that hxs_path_show() made @shown of: the caller's, or NULL. */
-static char *unshow(const char *shown)
-{
-	char *out = malloc(strlen(shown) + 1), *p = out;
-	const char *s = shown;
-
-	if (!out)
-		return NULL;
-	while (*s) {
-		if (*s != '\\') {
-			*p++ = *s++;
-			continue;
-		}
-		s++;
-		if (*s >= '0' && *s <= '3' && s[1] >= '0' && s[1] <= '7' &&
-		    s[2] >= '0' && s[2] <= '7') {
-			*p++ = (char)((s[0] - '0') << 6 | (s[1] - '0') << 3 |
-				      (s[2] - '0'));
-			s += 3;
-			continue;
-		}
-		*p++ = *s == 'n'   ? '\n'
-		       : *s == 't' ? '\t'
-		       : *s == 'r' ? '\r'
-				   : *s;
-		if (*s)
-			s++;
-	}
-	*p = '\0';
-	return out;
-}
-
 /* What is taken out of the record; the first failure stays. */
 struct reader {
 	int r; /* 0, -EBADMSG or -ENOMEM */
@@ -215,7 +183,7 @@ static const char *get_text(struct reader *rd, const struct hxs_json *v,
 static char *get_name(struct reader *rd, const struct hxs_json *v,
 		      const char *key)
 {
-	char *s = unshow(get_text(rd, v, key));
+	char *s = hxs_path_unshow(get_text(rd, v, key));
 
 	if (!s)
 		rd->r = rd->r ? rd->r : -ENOMEM;
@@ -371,7 +339,7 @@ static void read_parts(struct reader *rd, const struct hxs_json *v,
 	     c = hxs_json_next(c)) {
 		if (hxs_json_string(c, &text, NULL) < 0)
 			rd->r = -EBADMSG;
-		else if (!(s->parts[n++] = unshow(text)))
+		else if (!(s->parts[n++] = hxs_path_unshow(text)))
 			rd->r = -ENOMEM;
 	}
 }

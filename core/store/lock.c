@@ -105,16 +105,13 @@ static int try_lock(int dirfd, const char *env, int *out, struct hxs_err *err)
 	return 1;
 }
 
-int hxs_lock_env(struct hxs_store *s, const char *env, const char *what,
-		 struct hxs_lock **out, struct hxs_err *err)
+static int take(struct hxs_store *s, const char *env, const char *file,
+		const char *what, struct hxs_lock **out, struct hxs_err *err)
 {
 	HXS_AUTO(lock) struct hxs_lock *l = NULL;
 	HXS_AUTO_CLOSE int dirfd = -1;
 	int i, r;
 
-	if (!hxs_path_is_name(env))
-		return hxs_err_set(err, HXS_EUSAGE,
-				   "'%s' is no name of an environment", env);
 	l = malloc(sizeof(*l));
 	if (!l)
 		return hxs_err_errno(err, ENOMEM,
@@ -124,16 +121,43 @@ int hxs_lock_env(struct hxs_store *s, const char *env, const char *what,
 	if (dirfd < 0)
 		return dirfd;
 	for (i = 0, r = 0; r == 0 && i < TRIES; i++)
-		r = try_lock(dirfd, env, &l->fd, err);
+		r = try_lock(dirfd, file, &l->fd, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
 		return hxs_err_set(err, HXS_EBUSY,
 				   "lock '%s/%s' is deleted over and over",
-				   LOCK_DIR, env);
+				   LOCK_DIR, file);
 	write_holder(l->fd, what);
 	*out = HXS_STEAL(l);
 	return 0;
+}
+
+static int check_env(const char *env, struct hxs_err *err)
+{
+	return hxs_path_is_name(env)
+		       ? 0
+		       : hxs_err_set(err, HXS_EUSAGE,
+				     "'%s' is no name of an environment", env);
+}
+
+int hxs_lock_env(struct hxs_store *s, const char *env, const char *what,
+		 struct hxs_lock **out, struct hxs_err *err)
+{
+	int r = check_env(env, err);
+
+	return r < 0 ? r : take(s, env, env, what, out, err);
+}
+
+int hxs_lock_other(struct hxs_store *s, const char *env, const char *use,
+		   struct hxs_lock **out, struct hxs_err *err)
+{
+	char file[HXS_ENV_MAX + 32];
+	int r = check_env(env, err);
+
+	/* No environment's name has a dot. */
+	(void)snprintf(file, sizeof(file), "%s.%s", env, use);
+	return r < 0 ? r : take(s, env, file, use, out, err);
 }
 
 void hxs_lock_release(struct hxs_lock *l)

@@ -18,6 +18,14 @@ struct hxs_lock;
 HXS_MUST_CHECK
 int hxs_lock_env(struct hxs_store *s, const char *env, const char *what,
 		 struct hxs_lock **out, struct hxs_err *err);
+
+/*
+ * The same for one more lock of @env, which @use tells from the others and
+ * from that one; its message is of no use to a person.
+ */
+HXS_MUST_CHECK
+int hxs_lock_other(struct hxs_store *s, const char *env, const char *use,
+		   struct hxs_lock **out, struct hxs_err *err);
 void hxs_lock_release(struct hxs_lock *l);
 HXS_AUTO_DEFINE(lock, struct hxs_lock *, hxs_lock_release)
 

@@ -289,7 +289,7 @@ static void end_hooks(struct hxs_restore *rs, int r,
 	h->rollback_id = out->rollback_id;
 	if (!rs->torn && (r == 0 || rs->stopped))
 		hxs_hooks_after(h, HXS_AFTER_RESTORE, after);
-	if (r == 0)
+	if (r == 0 && !rs->opts->confirm_within)
 		hxs_hooks_after(h, HXS_HEALTH, after);
 	if (r < 0 && after->failed)
 		(void)hxs_err_suffix(err, r, "%s", after->first);

@@ -33,6 +33,11 @@ struct hxs_restore_opts {
 	const struct hxs_until *until;
 	bool force; /* although processes use a target */
 	bool confirmed; /* needed where the environment says confirm */
+	/*
+	 * Seconds in which it is to be confirmed: what there was is put back
+	 * otherwise (verbs/confirm.h). 0: it is not.
+	 */
+	unsigned confirm_within;
 	unsigned threads; /* 0: by the number of processors */
 	const char *tool_version;
 	const struct hxs_listener *listener; /* may be NULL */
@@ -47,7 +52,25 @@ struct hxs_restore_records {
 	uint64_t cut, removed; /* files */
 };
 
+/* What became of a restore that was done. */
+enum hxs_restore_outcome {
+	HXS_RESTORE_DONE,
+	HXS_RESTORE_UNCONFIRMED, /* and hxs_confirm_wait() is to be called */
+	HXS_RESTORE_CONFIRMED,
+	HXS_RESTORE_PUT_BACK, /* the old state is the live one again */
+	HXS_RESTORE_TAKEN_BACK, /* likewise, by another command */
+	HXS_RESTORE_NOT_PUT_BACK, /* that was tried, and failed */
+};
+
+struct hxs_pending; /* verbs/confirm.h */
+
 struct hxs_restore_report {
+	enum hxs_restore_outcome outcome; /* also when it failed */
+	int64_t confirm_until; /* with confirm_within; else 0 */
+	struct hxs_pending *pending; /* UNCONFIRMED */
+	/* PUT_BACK: what had been restored, or "" if that is not kept; */
+	char undo_id[HXS_ID_LEN + 1];
+	struct hxs_after after_undo; /* ... and the hooks of putting back */
 	char reference[HXS_REF_TEXT]; /* of the snapshot */
 	char rollback_id[HXS_ID_LEN + 1]; /* "" if there was nothing to keep */
 	uint64_t files, bytes; /* staged */
@@ -66,13 +89,18 @@ void hxs_restore_report_release(struct hxs_restore_report *rep);
  * targets could not be put back; then health, if it is done, and on_failure
  * for any failure from when the environment is locked.
  *
+ * If the environment says undo_on_failed_health, and they failed, then what
+ * there was is put back at once: -HXS_EHOOK; -HXS_EAFTER if that failed, too.
+ * With opts->confirm_within nothing is asked of them; that is hxs_confirm_wait()'s.
+ *
  * Returns 0 when all targets are the snapshot's and that is durable, whatever
  * the hooks after it did; else nothing changed: -HXS_EHOOK (a before_restore
  * hook failed), -HXS_ECORRUPT (the snapshot or a database in it is
  * damaged: the message names it), -HXS_ENOSUCH (snapshot, path),
  * -HXS_ECONFIRM, -HXS_EDENIED (of another environment, lies in the store or
  * a mount, a parent others can write to), -HXS_EBUSY (locked, or processes
- * use a target: they are named), -ENOSPC, -ECANCELED, -errno. Every message
+ * use a target: they are named; or an earlier one is not confirmed yet, and
+ * this is not the rollback of it), -ENOSPC, -ECANCELED, -errno. Every message
  * ends by saying what was left as it was.
  *
  * With opts->until: -HXS_EUSAGE for a source that cannot be brought to a

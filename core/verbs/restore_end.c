@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "store/staging.h"
 #include "store/swap.h"
+#include "store/unconfirmed.h"
 #include "verbs/restore_parts.h"
 
 #include <errno.h>
@@ -55,6 +56,8 @@ int hxs_restore_undo(struct hxs_store *s, const struct hxs_config *config,
 		r = hxs_swap_clean(&j->targets[i], false, err);
 	if (r == 0)
 		r = hxs_swap_sync_places(j->targets, j->target_count, err);
+	if (r == 0)
+		r = hxs_unconfirmed_undone(s, j->env, err);
 	/* The rollback point's directory is swept like any unfinished one. */
 	return r < 0 ? r : hxs_journal_drop(s, j->env, err);
 }

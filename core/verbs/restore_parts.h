@@ -7,6 +7,7 @@
 #include "source/system.h"
 #include "store/journal.h"
 #include "store/snapshot.h"
+#include "store/unconfirmed.h"
 #include "verbs/create_parts.h"
 #include "verbs/hooks.h"
 #include "verbs/relay.h"
@@ -48,6 +49,55 @@ HXS_MUST_CHECK
 int hxs_restore_locked(struct hxs_store *s, const struct hxs_restore_opts *opts,
 		       const struct hxs_restore_watch *watch,
 		       struct hxs_restore_report *out, struct hxs_err *err);
+
+/* ---- restore_back.c ---------------------------------------------------- */
+
+/*
+ * Put back what there was before the restore that @u, state undoing and
+ * recorded so, speaks of: with the environment's lock held, the record owned,
+ * and nothing left to recover. @err says why that has to be, and then what
+ * came of it: its code if it was done (the record is gone then), else
+ * -HXS_EAFTER (the record says failed). @opts are the restore's, of which
+ * config, env, listener, tool_version and threads count; @rep gets outcome
+ * and what goes with it.
+ */
+HXS_MUST_CHECK
+int hxs_restore_take_back(struct hxs_store *s,
+			  const struct hxs_restore_opts *opts,
+			  const struct hxs_unconfirmed *u,
+			  struct hxs_restore_report *rep, struct hxs_err *err);
+
+/* The end of that if it cannot be done because of @why. -HXS_EAFTER. */
+int hxs_restore_not_back(const struct hxs_unconfirmed *u,
+			 struct hxs_restore_report *rep,
+			 const struct hxs_err *why, struct hxs_err *err);
+
+/*
+ * Before the targets are exchanged for the old state that @u speaks of, what
+ * there is being kept as @rollback_id ("": nothing): from the commit on it is
+ * done, and whoever finds the record has to know.
+ */
+HXS_MUST_CHECK
+int hxs_restore_note_undo(struct hxs_store *s, const struct hxs_unconfirmed *u,
+			  const char *rollback_id, struct hxs_err *err);
+
+/* ---- restore_undo.c ---------------------------------------------------- */
+
+/* Run the on_failure hooks because of @r and @message, or rep->after. */
+void hxs_restore_end(struct hxs_store *s, const struct hxs_restore_opts *opts,
+		     int r, const char *message,
+		     const struct hxs_restore_report *rep);
+
+/* ---- confirm.c --------------------------------------------------------- */
+
+/* That @u, whose owner's lock is *@own, is to be waited for; NULL: no memory. */
+struct hxs_pending *hxs_pending_new(struct hxs_unconfirmed *u,
+				    struct hxs_lock **own);
+
+/* Own the record as soon as whoever has settled it has seen that. */
+HXS_MUST_CHECK
+int hxs_confirm_own(struct hxs_store *s, const char *env, struct hxs_lock **own,
+		    struct hxs_err *err);
 
 /* ---- restore_end.c ----------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "verbs/restore_until.h"
 
 #include "base/buf.h"
+#include "verbs/confirm.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -24,6 +25,8 @@ void hxs_restore_report_release(struct hxs_restore_report *rep)
 	free(rep->records);
 	rep->records = NULL;
 	rep->record_count = 0;
+	hxs_pending_free(rep->pending);
+	rep->pending = NULL;
 }
 
 /* ---- which files ------------------------------------------------------- */
