@@ -60,8 +60,8 @@ const struct hxs_cmd hxs_cmd_confirm = {
 	.name = "confirm",
 	.synopsis = "ENV",
 	.summary = "keep what 'restore --confirm-within' brought back",
-	.text = "Also for one that was interrupted, or whose old state could "
-		"not be put back: what\nthere is now stays.\n",
+	.text = "Also for one whose command was interrupted, or whose old "
+		"state could not be put\nback: what there is now stays.\n",
 	.recovery = HXS_CMD_LEAVES,
 	.run = run,
 };

@@ -96,8 +96,8 @@ const struct hxs_cmd hxs_cmd_restore = {
 		"standard output; 'rollback' brings it back. With --dry-run "
 		"the\nlines are those of 'diff': '+' would be added, '-' "
 		"removed, 'M' changed.\nWith --confirm-within it waits for "
-		"'confirm', or "
-		"for the health hooks to pass, and\nputs the old state back if "
+		"'confirm', or for "
+		"the health hooks to pass,\nand puts the old state back if "
 		"neither comes in time.\n",
 	.opts = opts,
 	.recovery = HXS_CMD_MUST,

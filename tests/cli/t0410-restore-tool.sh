@@ -127,7 +127,8 @@ test_expect_success '--json: one object, stable keys' '
 	hxsnap --json restore "dev/$id" >out 2>err && test_line_count 0 err &&
 	jq -e "keys_unsorted == [\"reference\", \"rollback_id\", \"files\", \"bytes\",
 		\"seconds\", \"absent_seconds\", \"failed_hooks\",
-		\"healthy\", \"warnings\"]" out &&
+		\"healthy\", \"outcome\", \"confirm_until\", \"undo\", \"message\",
+		\"warnings\"]" out &&
 	jq -e ".reference == \"dev/$id\" and .files == 3 and .bytes == 14 and
 		.seconds > 0 and .absent_seconds == 0 and .warnings == []" out &&
 	test_path_is_dir "$STORE/rollbacks/dev/$(jq -r .rollback_id out)" &&
@@ -136,7 +137,7 @@ test_expect_success '--json: one object, stable keys' '
 	hxsnap --json restore "dev/$id" --to json >out &&
 	jq -e ".rollback_id == null and .files == 3" out &&
 	hxsnap --json recover >out &&
-	jq -e ". == {finished: 0, undone: 0, removed: 0, busy: 0, message: null}" out
+	jq -e ". == {finished: 0, undone: 0, removed: 0, put_back: 0, busy: 0, message: null}" out
 '
 
 test_expect_success 'paths: only these' '
