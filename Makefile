@@ -23,6 +23,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 bindir = $(PREFIX)/bin
 mandir = $(PREFIX)/share/man
+# where the shells look for completions
+bashcompdir = $(PREFIX)/share/bash-completion/completions
+zshcompdir = $(PREFIX)/share/zsh/site-functions
+fishcompdir = $(PREFIX)/share/fish/vendor_completions.d
 # where make(1) looks for what a makefile includes
 includedir = $(PREFIX)/include
 
@@ -173,13 +177,20 @@ install: all ## install below PREFIX (/usr/local), DESTDIR before it
 	done
 	$(INSTALL) -d '$(DESTDIR)$(includedir)'
 	$(INSTALL) -m 644 examples/hxsnap.mk '$(DESTDIR)$(includedir)'
+	$(INSTALL) -d $(patsubst %,'$(DESTDIR)%',\
+		$(bashcompdir) $(zshcompdir) $(fishcompdir))
+	$(INSTALL) -m 644 completion/hxsnap.bash '$(DESTDIR)$(bashcompdir)/hxsnap'
+	$(INSTALL) -m 644 completion/_hxsnap '$(DESTDIR)$(zshcompdir)'
+	$(INSTALL) -m 644 completion/hxsnap.fish '$(DESTDIR)$(fishcompdir)'
 
 uninstall: ## remove what install put there
 	rm -f $(patsubst %,'$(DESTDIR)$(bindir)/%',hxsnap hxsnapfs)
 	for f in $(notdir $(manuals)); do \
 		rm -f '$(DESTDIR)$(mandir)'/man"$${f##*.}/$$f" || exit; \
 	done
-	rm -f '$(DESTDIR)$(includedir)/hxsnap.mk'
+	rm -f $(patsubst %,'$(DESTDIR)%',$(includedir)/hxsnap.mk \
+		$(bashcompdir)/hxsnap $(zshcompdir)/_hxsnap \
+		$(fishcompdir)/hxsnap.fish)
 
 deps: ## install every Debian package that any target needs (as root)
 	@scripts/deps build test demo bench lint

@@ -22,6 +22,7 @@ const struct hxs_cmd *const hxs_cmds[] = {
 	&hxs_cmd_confirm,
 	&hxs_cmd_recover,
 	&hxs_cmd_help,
+	&hxs_cmd_complete,
 	NULL,
 };
 /* clang-format on */
@@ -69,6 +70,8 @@ static const struct hxs_cmd *nearest(const char *name)
 	if (strlen(name) > NEAR_MAX)
 		return NULL;
 	for (i = 0; hxs_cmds[i]; i++) {
+		if (hxs_cmds[i]->hidden)
+			continue;
 		d = distance(name, hxs_cmds[i]->name);
 		if (d < best) {
 			best = d;

@@ -49,6 +49,7 @@ struct hxs_cmd {
 	const char *text; /* more of it for -h, whole lines, or NULL */
 	const struct hxs_opt *opts; /* its own, or NULL */
 	enum hxs_cmd_recovery recovery;
+	bool hidden; /* it is for programs: no help lists it */
 
 	/*
 	 * Results go to standard output, talk to standard error. Returns a
@@ -58,6 +59,7 @@ struct hxs_cmd {
 	int (*run)(struct hxs_tool *tool, struct hxs_err *err);
 };
 
+extern const struct hxs_cmd hxs_cmd_complete;
 extern const struct hxs_cmd hxs_cmd_confirm;
 extern const struct hxs_cmd hxs_cmd_create;
 extern const struct hxs_cmd hxs_cmd_diff;

@@ -68,8 +68,9 @@ static void print_all(void)
 		     "checksummed backups that are plain files\n\ncommands:\n",
 		     HXS_TOOL_NAME);
 	for (i = 0; hxs_cmds[i]; i++)
-		(void)printf("  %-8s %s\n", hxs_cmds[i]->name,
-			     hxs_cmds[i]->summary);
+		if (!hxs_cmds[i]->hidden)
+			(void)printf("  %-8s %s\n", hxs_cmds[i]->name,
+				     hxs_cmds[i]->summary);
 	(void)printf("\noptions:\n");
 	print_opts(hxs_global_opts);
 	(void)printf("\nA snapshot is named ENV/ID, ENV/latest, "
