@@ -57,8 +57,15 @@ struct hxs_cmd {
 	 * already is cleared.
 	 */
 	int (*run)(struct hxs_tool *tool, struct hxs_err *err);
+
+	/*
+	 * What the program ends with for status @r, where that is another
+	 * convention than that of all the others; else NULL.
+	 */
+	int (*ends_with)(int r);
 };
 
+extern const struct hxs_cmd hxs_cmd_check;
 extern const struct hxs_cmd hxs_cmd_complete;
 extern const struct hxs_cmd hxs_cmd_confirm;
 extern const struct hxs_cmd hxs_cmd_create;

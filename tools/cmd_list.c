@@ -58,7 +58,7 @@ static void add_row(struct hxs_table *t, const struct hxs_history_item *item)
 	uint64_t nfiles, nbytes;
 
 	hxs_ref_format(item->kind, item->env, item->id, ref);
-	if (hxs_item_totals(item, &nfiles, &nbytes)) {
+	if (hxs_history_totals(item, &nfiles, &nbytes)) {
 		(void)snprintf(files, sizeof(files), "%" PRIu64, nfiles);
 		(void)hxs_out_size(nbytes, size);
 	}

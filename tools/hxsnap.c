@@ -44,6 +44,7 @@ int main(int argc, char **argv)
 {
 	struct hxs_err err = HXS_ERR_INIT, lost = HXS_ERR_INIT;
 	struct hxs_args args = { .cmd = NULL };
+	const struct hxs_cmd *cmd;
 	int r;
 
 	r = hxs_out_guard(&err);
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
 		if (r >= 0)
 			r = lost.code;
 	}
+	cmd = args.cmd;
 	hxs_args_release(&args);
-	return hxs_err_to_exit(r);
+	return cmd && cmd->ends_with ? cmd->ends_with(r) : hxs_err_to_exit(r);
 }

@@ -2,25 +2,6 @@
 
 #include "tools/out.h"
 
-bool hxs_item_totals(const struct hxs_history_item *item, uint64_t *files,
-		     uint64_t *bytes)
-{
-	size_t i;
-
-	*files = *bytes = 0;
-	if (!item->has_meta || item->meta.source_count == 0)
-		return false;
-	for (i = 0; i < item->meta.source_count; i++) {
-		const struct hxs_meta_source *src = &item->meta.sources[i];
-
-		/* Figures of a file that nobody has checked yet. */
-		if (__builtin_add_overflow(*files, src->files, files) ||
-		    __builtin_add_overflow(*bytes, src->bytes, bytes))
-			return false;
-	}
-	return true;
-}
-
 int64_t hxs_item_created(const struct hxs_history_item *item)
 {
 	int64_t sec = 0;
@@ -68,7 +49,7 @@ void hxs_item_json(const struct hxs_history_item *item, struct hxs_json_out *o)
 	hxs_json_out_string(o, "id", item->id);
 	hxs_json_out_string(o, "kind", hxs_item_kind(item));
 	hxs_out_json_time(o, "created", hxs_item_created(item));
-	if (hxs_item_totals(item, &files, &bytes)) {
+	if (hxs_history_totals(item, &files, &bytes)) {
 		hxs_json_out_uint(o, "files", files);
 		hxs_json_out_uint(o, "bytes", bytes);
 	} else {

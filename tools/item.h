@@ -9,10 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Files and bytes of all sources as meta.json has them; false if unknown. */
-bool hxs_item_totals(const struct hxs_history_item *item, uint64_t *files,
-		     uint64_t *bytes);
-
 /* When it was made: meta.json's word, else the id's. */
 int64_t hxs_item_created(const struct hxs_history_item *item);
 

@@ -101,7 +101,7 @@ struct hxs_config_objectives {
 	uint64_t rto; /* seconds: a restore takes no longer */
 	uint64_t min_size; /* bytes: a backup holds no less */
 	uint64_t verify_every, drill_every; /* seconds */
-	/* What is to be free where the store is, in bytes or in percent. */
+	/* What is to be free where the store is: one of the two, or none. */
 	uint64_t store_free;
 	unsigned store_free_percent;
 };

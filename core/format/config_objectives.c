@@ -6,7 +6,6 @@
 
 const struct hxs_config_objectives hxs_config_objectives_default = {
 	.verify_every = UINT64_C(7) * 24 * 3600,
-	.store_free_percent = 10,
 };
 
 /* "1%" to "99%". */

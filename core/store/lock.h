@@ -29,4 +29,10 @@ int hxs_lock_other(struct hxs_store *s, const char *env, const char *use,
 void hxs_lock_release(struct hxs_lock *l);
 HXS_AUTO_DEFINE(lock, struct hxs_lock *, hxs_lock_release)
 
+/*
+ * Whether some process of this machine seems to hold it, for who is only to
+ * tell that: it may be otherwise a moment later. Takes no lock.
+ */
+bool hxs_lock_held(const struct hxs_store *s, const char *env);
+
 #endif

@@ -15,13 +15,40 @@ void hxs_history_item_release(struct hxs_history_item *item)
 	item->has_meta = false;
 }
 
+bool hxs_history_totals(const struct hxs_history_item *item, uint64_t *files,
+			uint64_t *bytes)
+{
+	size_t i;
+
+	*files = *bytes = 0;
+	if (!item->has_meta || item->meta.source_count == 0)
+		return false;
+	for (i = 0; i < item->meta.source_count; i++) {
+		const struct hxs_meta_source *src = &item->meta.sources[i];
+
+		/* Figures of a file that nobody has checked yet. */
+		if (__builtin_add_overflow(*files, src->files, files) ||
+		    __builtin_add_overflow(*bytes, src->bytes, bytes))
+			return false;
+	}
+	return true;
+}
+
 static void set_reason(struct hxs_history_item *item, const char *reason)
 {
 	size_t len = strnlen(reason, sizeof(item->reason) - 1);
 
-	item->readable = false;
+	item->readable = item->denied = false;
 	memcpy(item->reason, reason, len);
 	item->reason[len] = '\0';
+}
+
+/* What -errno @r of looking means. */
+static void set_failure(struct hxs_history_item *item, int r,
+			const char *reason)
+{
+	set_reason(item, reason);
+	item->denied = r == -EACCES || r == -EPERM;
 }
 
 /* What the directory holds at first sight. */
@@ -90,7 +117,7 @@ static int take_meta(int dirfd, struct hxs_history_item *item,
 		return r;
 	}
 	if (r < 0) {
-		set_reason(item, why.message);
+		set_failure(item, r, why.message);
 		return 0;
 	}
 	item->has_meta = true;
@@ -120,13 +147,13 @@ static int describe(const struct hxs_store *s, struct hxs_history_item *item,
 		return r;
 	}
 	if (r < 0) {
-		set_reason(item, why.message);
+		set_failure(item, r, why.message);
 		return 0;
 	}
 	r = look(dirfd, item, &has_meta);
 	if (r < 0) {
 		(void)hxs_err_errno(&why, -r, "cannot look into it");
-		set_reason(item, why.message);
+		set_failure(item, r, why.message);
 		return 0;
 	}
 	return has_meta ? take_meta(dirfd, item, err) : 0;

@@ -14,6 +14,7 @@ struct hxs_history_item {
 	char env[HXS_ENV_MAX + 1];
 	char id[HXS_ID_LEN + 1];
 	bool readable; /* nothing is seen to be wrong; else reason says what */
+	bool denied; /* ... and that is only that this user may not look */
 	bool has_meta; /* a foreign snapshot may do without */
 	struct hxs_meta meta; /* valid if has_meta */
 	bool foreign; /* no index.hxi */
@@ -23,6 +24,10 @@ struct hxs_history_item {
 	char reason[512];
 };
 void hxs_history_item_release(struct hxs_history_item *item);
+
+/* Files and bytes of all sources as meta.json has them; false if unknown. */
+bool hxs_history_totals(const struct hxs_history_item *item, uint64_t *files,
+			uint64_t *bytes);
 
 /*
  * Read the meta.json in snapshot directory @dirfd, checking nothing but

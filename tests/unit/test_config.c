@@ -469,10 +469,7 @@ static void test_whole(void)
 	is_int((int)env->objectives.min_size, 1 << 20, "its least size");
 	is_int((int)env->objectives.verify_every, 7 * 86400,
 	       "how often it is verified, unless it says so");
-	is_int((int)env->objectives.store_free_percent, 10, "what stays free");
 	is_int((int)c->envs[0].objectives.rpo, 0, "dev has no RPO");
-	is_int((int)c->envs[0].objectives.store_free_percent, 10,
-	       "what stays free of it");
 	is_int(env->setting_count, 3, "three settings");
 	is_str(env->settings[0].name, "API_HOST", "sorted");
 	ok(!env->settings[0].value, "whose value is not known yet");

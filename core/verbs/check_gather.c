@@ -1,0 +1,448 @@
+/* What is known of a store, read without a lock and without changing it. */
+#include "verbs/check.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "store/audit.h"
+#include "store/journal.h"
+#include "store/lock.h"
+#include "store/snapshot.h"
+#include "verbs/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#define REPORT_MAX (4u << 20) /* bytes of a drill's report */
+#define DRILLS ".hxsnap/drills"
+#define UNCONFIRMED ".hxsnap/unconfirmed"
+
+struct gather {
+	const struct hxs_store *store;
+	const struct hxs_config *config;
+	struct hxs_check_facts *out;
+	struct hxs_err *err;
+};
+
+void hxs_check_facts_release(struct hxs_check_facts *f)
+{
+	size_t i, k;
+
+	for (i = 0; i < f->env_count; i++) {
+		for (k = 0; k < f->envs[i].count; k++)
+			free(f->envs[i].snapshots[k].damage);
+		free(f->envs[i].snapshots);
+		free(f->envs[i].drill.fault);
+		free(f->envs[i].trouble);
+	}
+	free(f->envs);
+	for (i = 0; i < f->note_count; i++)
+		free(f->notes[i]);
+	free(f->notes);
+	free(f->audit_fault);
+	free(f->store);
+	memset(f, 0, sizeof(*f));
+}
+
+static int no_memory(struct gather *g)
+{
+	return hxs_err_errno(g->err, ENOMEM, "cannot look at the store");
+}
+
+static bool is_denied(int r)
+{
+	return r == -EACCES || r == -EPERM || r == -HXS_EDENIED;
+}
+
+static int note(struct gather *g, const char *text)
+{
+	return hxs_meta_add(&g->out->notes, &g->out->note_count, text) < 0
+		       ? no_memory(g)
+		       : 0;
+}
+
+/* *@out becomes @text unless something is there already. */
+static int keep(struct gather *g, char **out, const char *text)
+{
+	if (!*out)
+		*out = strdup(text);
+	return *out ? 0 : no_memory(g);
+}
+
+/* ---- snapshots ----------------------------------------------------------- */
+
+static int take_item(struct gather *g, const struct hxs_history_item *item,
+		     struct hxs_check_env *e, struct hxs_check_snapshot *s)
+{
+	const struct hxs_result *res = &item->result;
+	uint64_t files;
+
+	s->has_bytes = hxs_history_totals(item, &files, &s->bytes);
+	if (item->has_result) {
+		s->verified = res->passed;
+		s->when = res->when;
+	}
+	if (item->has_result && !res->passed)
+		return keep(g, &s->damage,
+			    *res->first_fault ? res->first_fault
+					      : "a verify found a fault");
+	if (item->readable)
+		return 0;
+	return keep(g, item->denied ? &e->trouble : &s->damage, item->reason);
+}
+
+static int see_snapshot(struct gather *g, struct hxs_check_env *e,
+			enum hxs_kind kind, const char *id)
+{
+	struct hxs_check_snapshot *s = &e->snapshots[e->count];
+	struct hxs_history_item item;
+	int r;
+
+	r = hxs_history_describe(g->store, kind, e->name, id, &item, NULL);
+	if (r == -HXS_ENOSUCH)
+		return 0; /* removed since it was listed */
+	if (r < 0)
+		return no_memory(g);
+	s->kind = kind;
+	memcpy(s->id, id, sizeof(s->id));
+	(void)hxs_clock_parse_id(id, &s->made); /* the store checked it */
+	e->count++;
+	e->backups += kind == HXS_BACKUP;
+	r = take_item(g, &item, e, s);
+	hxs_history_item_release(&item);
+	return r;
+}
+
+static int see_area(struct gather *g, struct hxs_check_env *e,
+		    enum hxs_kind kind)
+{
+	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
+	struct hxs_check_snapshot *grown;
+	struct hxs_err why = HXS_ERR_INIT;
+	size_t i;
+	int r;
+
+	r = hxs_store_ids(g->store, kind, e->name, &ids, &why);
+	if (r == -ENOMEM)
+		return no_memory(g);
+	if (r < 0)
+		return keep(g, &e->trouble, why.message);
+	grown = reallocarray(e->snapshots, e->count + ids.count + 1,
+			     sizeof(*grown));
+	if (!grown)
+		return no_memory(g);
+	e->snapshots = grown;
+	memset(&grown[e->count], 0, (ids.count + 1) * sizeof(*grown));
+	for (i = 0; r == 0 && i < ids.count; i++)
+		r = see_snapshot(g, e, kind, ids.name[i]);
+	return r;
+}
+
+static uint64_t all_bytes(const struct hxs_snapshot *snap)
+{
+	struct hxs_index *idx = hxs_snapshot_index(snap);
+	uint32_t n, count = hxs_index_count(idx);
+	struct hxs_node node;
+	uint64_t sum = 0;
+
+	for (n = 0; n < count; n++) {
+		hxs_index_get(idx, n, &node);
+		if (S_ISREG(node.mode) &&
+		    __builtin_add_overflow(sum, node.size, &sum))
+			return UINT64_MAX;
+	}
+	return sum;
+}
+
+/*
+ * The newest backup is the one that will be wanted: that its manifest and
+ * index are right is worth the time, and that what was verified is still it.
+ */
+static int see_newest(struct gather *g, struct hxs_check_env *e)
+{
+	HXS_AUTO(snapshot) struct hxs_snapshot *snap = NULL;
+	struct hxs_err why = HXS_ERR_INIT;
+	struct hxs_check_snapshot *s;
+	struct hxs_result res;
+	int r;
+
+	if (!e->backups)
+		return 0;
+	s = &e->snapshots[e->backups - 1];
+	r = hxs_snapshot_open(g->store, s->kind, e->name, s->id, &snap, &why);
+	if (r == -ENOMEM)
+		return no_memory(g);
+	if (r == -HXS_ENOSUCH)
+		return 0;
+	if (is_denied(r))
+		return keep(g, &e->trouble, why.message);
+	if (r < 0)
+		return keep(g, &s->damage, why.message);
+	if (!s->has_bytes) {
+		s->bytes = all_bytes(snap);
+		s->has_bytes = true;
+	}
+	if (s->verified &&
+	    hxs_result_load(g->store, s->kind, e->name, s->id, &res) > 0 &&
+	    !hxs_digest_equal(&res.manifest,
+			      hxs_snapshot_manifest_digest(snap)))
+		s->verified = false;
+	return 0;
+}
+
+/* ---- drills -------------------------------------------------------------- */
+
+struct drills {
+	int dirfd;
+	struct hxs_check_drill *best;
+	int64_t newest; /* when the newest report was written */
+};
+
+static bool text_of(const struct hxs_json *root, const char *key, char *out,
+		    size_t size)
+{
+	const struct hxs_json *v = hxs_json_get(root, key);
+	const char *text;
+
+	if (!v || hxs_json_string(v, &text, NULL) < 0)
+		return false;
+	(void)snprintf(out, size, "%s", text);
+	return true;
+}
+
+static bool read_report(const struct hxs_json *root,
+			struct hxs_check_drill *out)
+{
+	const struct hxs_json *passed = hxs_json_get(root, "passed");
+	char when[64];
+
+	return text_of(root, "drill_id", out->id, sizeof(out->id)) &&
+	       text_of(root, "status", out->status, sizeof(out->status)) &&
+	       passed && hxs_json_bool(passed, &out->passed, NULL) >= 0 &&
+	       text_of(root, "finished_at_utc", when, sizeof(when)) &&
+	       hxs_clock_parse_rfc3339(when, &out->finished) >= 0;
+}
+
+/* 0 with *@out filled, or what is wrong with the report. */
+static const char *take_report(int dirfd, const char *name,
+			       struct hxs_check_drill *out, int64_t *written)
+{
+	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
+	HXS_AUTO_FREE char *text = NULL;
+	HXS_AUTO_CLOSE int fd = -1;
+	struct stat st;
+	size_t len;
+	int r;
+
+	fd = hxs_io_open_regular(dirfd, name, &st);
+	if (fd < 0)
+		return fd == -ENOENT ? "" : "it cannot be opened";
+	*written = st.st_mtim.tv_sec;
+	r = hxs_io_read_all(fd, REPORT_MAX, &text, &len);
+	if (r < 0)
+		return "it cannot be read";
+	if (hxs_json_parse(text, len, &doc, NULL) < 0 ||
+	    !read_report(hxs_json_root(doc), out))
+		return "it is no report of a drill";
+	out->there = true;
+	return NULL;
+}
+
+static int see_drill(const char *name, unsigned char type HXS_UNUSED, void *ctx)
+{
+	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
+	struct hxs_check_drill one = { .there = false };
+	struct drills *d = ctx;
+	size_t len = strlen(name);
+	int64_t written = INT64_MAX;
+	const char *fault;
+
+	if (name[0] == '.' || len < 6 || strcmp(name + len - 5, ".json") != 0)
+		return 0;
+	fault = take_report(d->dirfd, name, &one, &written);
+	if (fault && !*fault)
+		return 0; /* removed since it was listed */
+	if (!fault)
+		written = one.finished;
+	if (d->newest > written)
+		return 0;
+	d->newest = written;
+	free(d->best->fault);
+	*d->best = one;
+	if (!fault)
+		return 0;
+	(void)hxs_buf_puts(&shown, "'");
+	(void)hxs_path_show(&shown, name, len);
+	(void)hxs_buf_printf(&shown, "': %s", fault);
+	d->best->fault = hxs_buf_steal(&shown, NULL);
+	return d->best->fault ? 0 : -ENOMEM;
+}
+
+static int see_drills(struct gather *g, struct hxs_check_env *e)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct drills d = { .best = &e->drill, .newest = INT64_MIN };
+	char path[HXS_ENV_MAX + 32];
+	int r;
+
+	(void)snprintf(path, sizeof(path), DRILLS "/%s", e->name);
+	fd = hxs_io_open_dir(hxs_store_fd(g->store), path);
+	if (fd == -ENOENT)
+		return 0;
+	d.dirfd = fd;
+	r = fd < 0 ? fd : hxs_io_list(fd, see_drill, &d);
+	if (r == -ENOMEM)
+		return no_memory(g);
+	if (is_denied(r))
+		return note(g, "the reports of drills");
+	return r < 0 ? keep(g, &e->drill.fault, strerror(-r)) : 0;
+}
+
+/* ---- restores ------------------------------------------------------------ */
+
+static int see_restores(struct gather *g, struct hxs_check_env *e)
+{
+	HXS_AUTO(journal) struct hxs_journal *j = NULL;
+	struct hxs_err why = HXS_ERR_INIT;
+	char path[HXS_ENV_MAX + 32];
+	int r;
+
+	r = hxs_journal_read(g->store, e->name, &j, &why);
+	if (r == -ENOMEM)
+		return no_memory(g);
+	/* That it is there but damaged is no better; one that is told once. */
+	if (r > 0 || (r < 0 && !is_denied(r)))
+		e->interrupted = !hxs_lock_held(g->store, e->name);
+	(void)snprintf(path, sizeof(path), UNCONFIRMED "/%s", e->name);
+	{
+		HXS_AUTO_CLOSE int fd =
+			hxs_io_open_beneath(hxs_store_fd(g->store), path,
+					    O_PATH, 0);
+
+		e->unconfirmed = fd >= 0;
+	}
+	return 0;
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static int see_env(struct gather *g, const char *name)
+{
+	const struct hxs_config_env *conf =
+		g->config ? hxs_config_env(g->config, name) : NULL;
+	struct hxs_check_env *e;
+	int r;
+
+	e = reallocarray(g->out->envs, g->out->env_count + 1, sizeof(*e));
+	if (!e)
+		return no_memory(g);
+	g->out->envs = e;
+	e += g->out->env_count++;
+	memset(e, 0, sizeof(*e));
+	(void)snprintf(e->name, sizeof(e->name), "%s", name);
+	e->objectives = conf ? conf->objectives : hxs_config_objectives_default;
+	r = see_area(g, e, HXS_BACKUP);
+	if (r == 0)
+		r = see_area(g, e, HXS_ROLLBACK);
+	if (r == 0)
+		r = see_newest(g, e);
+	if (r == 0)
+		r = see_drills(g, e);
+	return r < 0 ? r : see_restores(g, e);
+}
+
+static bool is_seen(const struct hxs_check_facts *f, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < f->env_count; i++)
+		if (strcmp(f->envs[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int see_envs(struct gather *g, const char *wanted)
+{
+	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
+	size_t i;
+	int r;
+
+	for (i = 0; g->config && i < g->config->env_count; i++) {
+		const char *name = g->config->envs[i].name;
+
+		r = !wanted || strcmp(wanted, name) == 0 ? see_env(g, name) : 0;
+		if (r < 0)
+			return r;
+	}
+	r = hxs_store_envs(g->store, &envs, g->err);
+	for (i = 0; r == 0 && i < envs.count; i++)
+		if ((!wanted || strcmp(wanted, envs.name[i]) == 0) &&
+		    !is_seen(g->out, envs.name[i]))
+			r = see_env(g, envs.name[i]);
+	if (r == 0 && wanted && !g->out->env_count)
+		return hxs_err_set(g->err, HXS_ENOSUCH,
+				   "no environment '%s' in store '%s'", wanted,
+				   hxs_store_path(g->store));
+	return r;
+}
+
+static int see_space(struct gather *g)
+{
+	struct hxs_check_facts *f = g->out;
+	struct statvfs v;
+
+	if (fstatvfs(hxs_store_fd(g->store), &v) < 0)
+		return hxs_err_errno(g->err, errno,
+				     "cannot ask what room '%s' has",
+				     hxs_store_path(g->store));
+	/* What is kept for root is nobody's to fill. */
+	f->bytes = (uint64_t)(v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
+	f->bytes_free = (uint64_t)v.f_bavail * v.f_frsize;
+	f->inodes = v.f_files;
+	f->inodes_free = v.f_favail;
+	return 0;
+}
+
+static int see_audit(struct gather *g)
+{
+	struct hxs_err why = HXS_ERR_INIT;
+	uint64_t lines;
+	int r = hxs_audit_check(g->store, &lines, &why);
+
+	if (r == -ENOMEM)
+		return no_memory(g);
+	if (is_denied(r))
+		return note(g, "the audit log");
+	return r < 0 ? keep(g, &g->out->audit_fault, why.message) : 0;
+}
+
+int hxs_check_gather(const struct hxs_store *s, const struct hxs_config *config,
+		     const char *env, struct hxs_check_facts *out,
+		     struct hxs_err *err)
+{
+	struct gather g = {
+		.store = s, .config = config, .out = out, .err = err
+	};
+	HXS_AUTO_NAMES struct hxs_names waiting = HXS_NAMES_INIT;
+	struct timespec now;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	hxs_clock_now(&now);
+	out->now = now.tv_sec;
+	r = keep(&g, &out->store, hxs_store_path(s));
+	if (r == 0)
+		r = see_envs(&g, env);
+	if (r == 0)
+		r = see_space(&g);
+	if (r == 0)
+		r = see_audit(&g);
+	if (r == 0 && is_denied(hxs_journal_envs(s, &waiting, NULL)))
+		r = note(&g, "whether a restore was interrupted");
+	return r;
+}
