@@ -322,7 +322,7 @@ test_expect_success SETPRIV 'an ordinary user who may read the store' '
 	anew && hxsnap -q create dev >id && chmod -R a+rX "$STORE/backups" "$TRASH/live" &&
 	as_nobody "$HXS_BUILD/hxsnap" check >out 2>err && test_line_count 0 err &&
 	test_grep "^HXSNAP OK - " out && test_grep "^not looked at.*: the audit log$" out &&
-	mkdir -m 777 -p m && as_nobody "$HXS_BUILD/hxsnap" check --metrics m/m.prom >out &&
+	mkdir -p m && chmod 777 m && rm -f m/m.prom && as_nobody "$HXS_BUILD/hxsnap" check --metrics m/m.prom >out &&
 	metric state 0 &&
 	chmod 700 "$STORE/backups/dev" && test_exit 3 as_nobody "$HXS_BUILD/hxsnap" check >out 2>err &&
 	test_grep "^unknown access dev: .*Permission denied" out &&
