@@ -158,9 +158,9 @@ static bool is_blank(char ch)
 }
 
 /*
- * Hand over the last line of it that says anything. Of one whose beginning
- * was not kept, not the part of a word that is left: it may be of a password
- * that nobody knows for one any more.
+ * Hand over the last line of it that says anything, or all of it. Where the
+ * beginning was not kept, not the part of a word that is left: it may be of a
+ * password that nobody knows for one any more.
  */
 static void tell_words(struct hxs_proc *c)
 {
@@ -170,7 +170,7 @@ static void tell_words(struct hxs_proc *c)
 		return;
 	while (to > from && is_blank(to[-1]))
 		to--;
-	nl = memrchr(from, '\n', (size_t)(to - from));
+	nl = c->opts.said_all ? NULL : memrchr(from, '\n', (size_t)(to - from));
 	if (nl)
 		from = nl + 1;
 	else if (c->tail_cut)

@@ -30,6 +30,7 @@ struct hxs_proc_opts {
 	 * NULL: standard error is dropped.
 	 */
 	struct hxs_buf *said;
+	bool said_all; /* of so many bytes, all lines and not the last alone */
 	/* Asked often while it is waited for; true ends it like the limit. */
 	bool (*stop)(void *ctx);
 	void *stop_ctx;

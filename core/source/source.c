@@ -5,6 +5,7 @@
 static const struct hxs_source_ops *const all[] = {
 	&hxs_source_directory,
 	&hxs_source_sqlite,
+	&hxs_source_postgres,
 	&hxs_source_command,
 };
 
