@@ -70,8 +70,8 @@ int hxs_create_check_request(struct hxs_create *c, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_create_build(struct hxs_create *c, struct hxs_err *err);
 
-/* What of @c is not needed any more once all is written: it may be a lot. */
-void hxs_create_let_go(void *c);
+/* What the create @arg does not need any more once all is written. */
+void hxs_create_let_go(void *arg);
 void hxs_create_release(struct hxs_create *c);
 
 /* ---- create_fetch.c: systems -------------------------------------------- */
