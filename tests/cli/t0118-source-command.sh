@@ -376,4 +376,57 @@ test_expect_success 'a point in time: said to have no records, it comes back who
 	restore "dev/$id" --until 5 p && [ "$(cat p.state)" = 1 ]
 '
 
+# ---- cut short ---------------------------------------------------------------
+
+# slow: a program whose restoring waits until "go" is there.
+slow() {
+	anew && rm -f go fed pid && echo 1 >p.state &&
+		program "cat p.state" "cat >p.new; echo \$\$ >>pid
+			echo \$HXSNAP_EVENT >>fed; echo torn >p.state
+			[ \$HXSNAP_EVENT = undo ] || until [ -e go ]; do
+				sleep 0.01; done
+			mv p.new p.state" && id=$(hxsnap -q create dev) &&
+		echo 2 >p.state && echo later >"$EVENTS/later" &&
+		{ hxsnap restore "dev/$id" >out 2>err & } && pid=$! &&
+		test_poll 30 "[ -s pid ]"
+}
+
+test_expect_success 'cancelled while it restores: all is as it was' '
+	slow && kill -TERM "$pid" && test_must_fail wait "$pid" && cat err &&
+	test_grep "cancel.*nothing was changed" err && no_remains &&
+	test_poll 30 "! kill -0 $(head -n 1 pid) 2>/dev/null" &&
+	[ "$(cat p.state)" = 2 ] && [ "$(tail -n 1 fed)" = undo ] &&
+	test_path_is_file "$EVENTS/later"
+'
+
+test_expect_success 'killed while it restores: the next command undoes it first' '
+	slow && kill -KILL "$pid" && { wait "$pid" || :; } && : >go &&
+	test_poll 30 "! kill -0 $(cat pid) 2>/dev/null" &&
+	[ "$(cat p.state)" = 1 ] && made=$(hxsnap create dev 2>err) &&
+	test_grep undone err && no_remains && [ "$(cat p.state)" = 2 ] &&
+	[ "$(tail -n 1 fed)" = undo ] && test_path_is_file "$EVENTS/later" &&
+	[ "$(cat "$STORE/backups/dev/$made/p/p.out")" = 2 ]
+'
+
+test_expect_success FUSE 'by the control file of a mount' '
+	anew && echo 1 >p.state && program "cat p.state" "cat >p.state" &&
+	HXSNAPFS="hxsnapfs" mount_store mnt "config=$HXSNAP_CONFIG" &&
+	test_when_finished "umount_store mnt" &&
+	echo "create dev" >mnt/.control && echo 2 >p.state &&
+	test_poll 10 "[ -e mnt/dev/latest/p/p.out ]" &&
+	[ "$(cat mnt/dev/latest/p/p.out)" = 1 ] &&
+	echo restore >mnt/dev/latest/.control && [ "$(cat p.state)" = 1 ] &&
+	echo "rollback dev" >mnt/.control && [ "$(cat p.state)" = 2 ]
+'
+
+test_expect_success 'not healthy after it: taken back by itself' '
+	anew && echo 1 >p.state && program "cat p.state" "cat >p.state" &&
+	id=$(hxsnap -q create dev) && echo 2 >p.state &&
+	jq ".environments.dev += {undo_on_failed_health: true,
+		hooks: {health: [[\"grep\", \"-q\", \"2\", \"p.state\"]]}}" \
+		"$HXSNAP_CONFIG" >c && mv c "$HXSNAP_CONFIG" &&
+	test_must_fail hxsnap restore "dev/$id" >out 2>err && cat err &&
+	test_grep health err && no_remains && [ "$(cat p.state)" = 2 ]
+'
+
 test_done
