@@ -9,6 +9,7 @@
 #include "source/system.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct fetch {
 	struct hxs_create *c;
@@ -119,6 +120,10 @@ static void fetch_job(void *arg)
 	if (!hxs_capture_goes_on(&c->cap))
 		return;
 	r = fetch(c, f->number, &why);
+	/* Who speaks of a database alone may have several of that name. */
+	if (r < 0 && !strstr(why.message, "source '"))
+		(void)hxs_err_prefix(&why, r, "source '%s'",
+				     c->env->sources[f->number].name);
 	if (r < 0 && is_dispensable(c, f->number, r)) {
 		r = leave_out(c, f->number, r, why.message, &err);
 	} else if (r == -HXS_ENOSUCH) {

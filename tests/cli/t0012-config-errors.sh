@@ -203,7 +203,7 @@ test_expect_success 'an environment that is not in it: 4' '
 '
 
 test_expect_success 'a database and a program that are not there: no secret is told' '
-	for source in "{\"kind\": \"postgres\", \"dsn\": \"postgresql://u:hunter2@h/d\"}" \
+	for source in "{\"kind\": \"postgres\", \"dsn\": \"postgresql://u:hunter2@127.0.0.1:1/d\"}" \
 		"{\"kind\": \"command\", \"capture\": [\"no-such-program\", \"--token=hunter2\"],
 		  \"restore\": [\"b\"],
 		  \"file\": \"f\"}"; do
