@@ -2,6 +2,7 @@
 #include "tools/out.h"
 #include "tools/progress.h"
 #include "verbs/verify.h"
+#include "verbs/verify_due.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +17,10 @@ struct run_state {
 	int print_status; /* the first failure to print a fault */
 	int worst; /* what the command will return */
 	size_t checked;
+	/* Only what is due, only so much of it. */
+	bool some;
+	int64_t before; /* verified before then: due */
+	uint64_t budget, spent; /* bytes; UINT64_MAX: all of it */
 };
 
 static void fault_json(const char *ref, const struct hxs_fault *fault,
@@ -148,40 +153,90 @@ static int verify_one(struct run_state *s, const struct hxs_named *snap,
 	return printed;
 }
 
-static int verify_area(struct run_state *s, enum hxs_kind kind, const char *env)
+/* What was left for another time. */
+static int print_rest(struct run_state *s, size_t done, size_t left)
 {
-	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
-	struct hxs_named snap = { .kind = kind };
-	size_t i;
-	int r;
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	char count[HXS_COUNT_TEXT], rest[HXS_COUNT_TEXT];
+	struct hxs_json_out o;
 
-	memcpy(snap.env, env, strlen(env) + 1);
-	r = hxs_store_ids(s->store, kind, env, &ids, s->err);
-	for (i = 0; r == 0 && i < ids.count; i++) {
-		memcpy(snap.id, ids.name[i], sizeof(snap.id));
-		hxs_ref_format(kind, env, snap.id, snap.text);
-		r = verify_one(s, &snap, true);
+	if (!s->tool->json) {
+		if (!s->tool->quiet)
+			hxs_out_talk("verified %s; %s left for another time",
+				     hxs_out_count(done, "snapshot", count),
+				     left == 0 ? "none is"
+				     : left == 1
+					     ? "1 is"
+					     : hxs_out_count(left, "more are",
+							     rest));
+		return 0;
 	}
+	hxs_json_out_init(&o, &out, false);
+	hxs_json_out_object(&o, NULL);
+	hxs_json_out_string(&o, "type", "summary");
+	hxs_json_out_uint(&o, "verified", done);
+	hxs_json_out_uint(&o, "left", left);
+	hxs_json_out_end_object(&o);
+	(void)hxs_buf_putc(&out, '\n'); /* the status keeps failures */
+	return hxs_out_print(&out, s->err);
+}
+
+/*
+ * What comes first is done, whatever its size: else one that is larger than
+ * every night's budget would never be.
+ */
+static int verify_list(struct run_state *s, const struct hxs_verify_due *due)
+{
+	struct hxs_named snap;
+	uint64_t bytes;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < due->count; i++) {
+		const struct hxs_due_snapshot *one = &due->snapshots[i];
+
+		bytes = 0;
+		if (s->budget < UINT64_MAX) {
+			r = hxs_verify_due_bytes(s->store, one, &bytes, s->err);
+			if (r == -HXS_ENOSUCH) {
+				hxs_err_clear(s->err);
+				r = 0; /* removed since it was listed */
+				continue;
+			}
+			if (r < 0)
+				return r;
+			if (s->checked && (s->spent > s->budget ||
+					   bytes > s->budget - s->spent))
+				break;
+		}
+		snap.kind = one->kind;
+		memcpy(snap.env, one->env, sizeof(snap.env));
+		memcpy(snap.id, one->id, sizeof(snap.id));
+		hxs_ref_format(snap.kind, snap.env, snap.id, snap.text);
+		r = verify_one(s, &snap, true);
+		if (__builtin_add_overflow(s->spent, bytes, &s->spent))
+			s->spent = UINT64_MAX;
+	}
+	if (r == 0 && s->some)
+		r = print_rest(s, s->checked, due->count - i);
 	return r;
 }
 
+/* All of @env, or of all there are. */
 static int verify_env(struct run_state *s, const char *env)
 {
-	int r = verify_area(s, HXS_BACKUP, env);
-
-	return r < 0 ? r : verify_area(s, HXS_ROLLBACK, env);
-}
-
-static int verify_all(struct run_state *s)
-{
-	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
-	size_t i;
+	HXS_AUTO_VERIFY_DUE struct hxs_verify_due due = HXS_VERIFY_DUE_INIT;
 	int r;
 
-	r = hxs_store_envs(s->store, &envs, s->err);
-	for (i = 0; r == 0 && i < envs.count; i++)
-		r = verify_env(s, envs.name[i]);
-	return r;
+	r = hxs_verify_due_list(s->store, env, s->before, &due, s->err);
+	if (r < 0)
+		return r;
+	if (due.seen == 0)
+		return hxs_err_set(s->err, HXS_ENOSUCH,
+				   "no snapshot%s%s%s in '%s'",
+				   env ? " of '" : "", env ? env : "",
+				   env ? "'" : "", hxs_store_path(s->store));
+	return verify_list(s, &due);
 }
 
 static int verify(struct run_state *s, const char *word,
@@ -190,11 +245,9 @@ static int verify(struct run_state *s, const char *word,
 	struct hxs_named snap;
 	int r;
 
-	if (!word)
-		r = verify_all(s);
-	else if (ref->which == HXS_REF_ENV)
-		r = verify_env(s, ref->env);
-	else {
+	if (!word || ref->which == HXS_REF_ENV) {
+		r = verify_env(s, word ? ref->env : NULL);
+	} else {
 		r = hxs_tool_resolve(s->store, ref, &snap, s->err);
 		if (r == 0)
 			r = verify_one(s, &snap, false);
@@ -202,12 +255,56 @@ static int verify(struct run_state *s, const char *word,
 	if (r < 0)
 		return s->worst == -HXS_ECORRUPT && r == -ECANCELED ? s->worst
 								    : r;
-	if (s->checked == 0)
-		return hxs_err_set(s->err, HXS_ENOSUCH,
-				   "no snapshot%s%s%s in '%s'",
-				   word ? " of '" : "", word ? ref->env : "",
-				   word ? "'" : "", hxs_store_path(s->store));
 	return s->worst;
+}
+
+/* A time, or how long ago that was. */
+static int take_before(struct run_state *s, const char *text)
+{
+	struct timespec now;
+	uint64_t seconds;
+
+	hxs_clock_now(&now);
+	if (hxs_config_duration(text, &seconds)) {
+		s->before = now.tv_sec - (int64_t)seconds;
+		return 0;
+	}
+	if (hxs_clock_parse_rfc3339(text, &s->before) >= 0)
+		return 0;
+	(void)hxs_err_set(s->err, HXS_EUSAGE,
+			  "option '--older-than': '%s' is neither a duration "
+			  "nor a time",
+			  text);
+	hxs_err_hint(s->err, "such as 7d (s, m, h, d) or "
+			     "2026-02-05T15:29:00Z");
+	return -HXS_EUSAGE;
+}
+
+static int take_options(struct run_state *s, bool one)
+{
+	const struct hxs_args *args = s->tool->args;
+	const char *older = hxs_args_value(args, "older-than");
+	const char *budget = hxs_args_value(args, "budget");
+
+	s->before = INT64_MAX;
+	s->budget = UINT64_MAX;
+	s->some = older || budget;
+	if (s->some && one) {
+		(void)hxs_err_set(s->err, HXS_EUSAGE,
+				  "option '--%s' wants an environment or "
+				  "'--all'",
+				  older ? "older-than" : "budget");
+		hxs_err_hint(s->err, "a snapshot that is named is verified in "
+				     "any case");
+		return -HXS_EUSAGE;
+	}
+	if (budget && !hxs_config_size(budget, &s->budget)) {
+		(void)hxs_err_set(s->err, HXS_EUSAGE,
+				  "option '--budget': '%s' is no size", budget);
+		hxs_err_hint(s->err, "such as 20GiB (B, KiB, MiB, GiB, TiB)");
+		return -HXS_EUSAGE;
+	}
+	return older ? take_before(s, older) : 0;
 }
 
 static int run(struct hxs_tool *tool, struct hxs_err *err)
@@ -225,6 +322,8 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 		r = hxs_ref_parse(word, &ref, err);
 	}
 	if (r == 0)
+		r = take_options(&s, word && ref.which != HXS_REF_ENV);
+	if (r == 0)
 		r = hxs_tool_store(tool, word ? ref.env : NULL, NULL, err);
 	if (r < 0)
 		return r;
@@ -237,12 +336,14 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 
 static const struct hxs_opt opts[] = {
 	{ "all", 0, NULL, "every snapshot of the store" },
+	{ "older-than", 0, "TIME", "only what was not verified since" },
+	{ "budget", 0, "SIZE", "no more than so much, but one at least" },
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct hxs_cmd hxs_cmd_verify = {
 	.name = "verify",
-	.synopsis = "REF | ENV | --all",
+	.synopsis = "REF | ENV | --all [--older-than TIME] [--budget SIZE]",
 	.summary = "read and check everything, report every fault",
 	.text = "Faults are lines on standard output: what kind, where, why. "
 		"An environment\nmeans its backups and its rollback points. "

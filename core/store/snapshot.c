@@ -271,6 +271,22 @@ const struct hxs_digest *hxs_snapshot_manifest_digest(
 	return &snap->manifest_digest;
 }
 
+uint64_t hxs_snapshot_bytes(const struct hxs_snapshot *snap)
+{
+	struct hxs_index *idx = hxs_snapshot_index(snap);
+	uint32_t n, count = hxs_index_count(idx);
+	struct hxs_node node;
+	uint64_t sum = 0;
+
+	for (n = 0; n < count; n++) {
+		hxs_index_get(idx, n, &node);
+		if (S_ISREG(node.mode) &&
+		    __builtin_add_overflow(sum, node.size, &sum))
+			return UINT64_MAX;
+	}
+	return sum;
+}
+
 size_t hxs_snapshot_memory(const struct hxs_snapshot *snap)
 {
 	size_t len;

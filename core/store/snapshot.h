@@ -58,6 +58,9 @@ const struct hxs_digest *hxs_snapshot_manifest_digest(
  */
 bool hxs_snapshot_is_current(const struct hxs_snapshot *snap);
 
+/* What all its regular files hold, by its index. */
+uint64_t hxs_snapshot_bytes(const struct hxs_snapshot *snap);
+
 /* Memory it holds, in bytes, as a cache should count it. */
 size_t hxs_snapshot_memory(const struct hxs_snapshot *snap);
 

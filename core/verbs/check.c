@@ -349,6 +349,24 @@ static void judge_drill(struct judge *j, const struct hxs_check_env *e)
 		     age_text(j->facts->now - d->finished, age));
 }
 
+static void judge_waiting(struct judge *j, const struct hxs_check_env *e)
+{
+	int64_t left = e->confirm_until - j->facts->now;
+	char age[AGE_TEXT];
+
+	if (left >= 0)
+		find(j, HXS_CHECK_WARNING, HXS_CHECK_UNCONFIRMED, e, NULL,
+		     "run 'hxsnap confirm @', unless the old state is to "
+		     "come back",
+		     "a restore of '%s' waits for confirmation, for %s yet",
+		     e->name, age_text(left, age));
+	else
+		find(j, HXS_CHECK_WARNING, HXS_CHECK_UNCONFIRMED, e, NULL,
+		     "run 'hxsnap recover', which puts the old state back",
+		     "a restore of '%s' was to be confirmed until %s ago",
+		     e->name, age_text(-left, age));
+}
+
 static void judge_restore(struct judge *j, const struct hxs_check_env *e)
 {
 	if (e->interrupted)
@@ -357,11 +375,19 @@ static void judge_restore(struct judge *j, const struct hxs_check_env *e)
 		     "a restore of '%s' was interrupted, and waits for "
 		     "recovery",
 		     e->name);
-	if (e->unconfirmed)
-		find(j, HXS_CHECK_WARNING, HXS_CHECK_UNCONFIRMED, e, NULL,
-		     "run 'hxsnap confirm @', unless the old state is to "
-		     "come back",
-		     "a restore of '%s' waits for confirmation", e->name);
+	if (e->unconfirmed_fault)
+		find(j, HXS_CHECK_CRITICAL, HXS_CHECK_UNCONFIRMED, e, NULL,
+		     "look whether a restore is to stay: 'hxsnap confirm @'",
+		     "%s", e->unconfirmed_fault);
+	else if (e->unconfirmed && e->confirm_failed)
+		find(j, HXS_CHECK_CRITICAL, HXS_CHECK_UNCONFIRMED, e, NULL,
+		     "run 'hxsnap recover', or 'hxsnap confirm @' to keep "
+		     "what there is",
+		     "a restore of '%s' was not confirmed, and the old state "
+		     "could not be put back",
+		     e->name);
+	else if (e->unconfirmed)
+		judge_waiting(j, e);
 }
 
 static void judge_clock(struct judge *j, const struct hxs_check_env *e)

@@ -80,7 +80,10 @@ struct hxs_check_env {
 	size_t count, backups; /* of all of them; the backups alone */
 	struct hxs_check_drill drill;
 	bool interrupted; /* a restore, and nobody is at work */
-	bool unconfirmed;
+	bool unconfirmed; /* one waits for confirmation, until */
+	int64_t confirm_until;
+	bool confirm_failed; /* ... which is over: the old state stays away */
+	char *unconfirmed_fault; /* why that cannot be told, or NULL */
 	char *trouble; /* why it could not be looked at, or NULL */
 };
 

@@ -9,6 +9,7 @@
 #include "store/journal.h"
 #include "store/lock.h"
 #include "store/snapshot.h"
+#include "store/unconfirmed.h"
 #include "verbs/history.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@
 
 #define REPORT_MAX (4u << 20) /* bytes of a drill's report */
 #define DRILLS ".hxsnap/drills"
-#define UNCONFIRMED ".hxsnap/unconfirmed"
 
 struct gather {
 	const struct hxs_store *store;
@@ -38,6 +38,7 @@ void hxs_check_facts_release(struct hxs_check_facts *f)
 			free(f->envs[i].snapshots[k].damage);
 		free(f->envs[i].snapshots);
 		free(f->envs[i].drill.fault);
+		free(f->envs[i].unconfirmed_fault);
 		free(f->envs[i].trouble);
 	}
 	free(f->envs);
@@ -143,22 +144,6 @@ static int see_area(struct gather *g, struct hxs_check_env *e,
 	return r;
 }
 
-static uint64_t all_bytes(const struct hxs_snapshot *snap)
-{
-	struct hxs_index *idx = hxs_snapshot_index(snap);
-	uint32_t n, count = hxs_index_count(idx);
-	struct hxs_node node;
-	uint64_t sum = 0;
-
-	for (n = 0; n < count; n++) {
-		hxs_index_get(idx, n, &node);
-		if (S_ISREG(node.mode) &&
-		    __builtin_add_overflow(sum, node.size, &sum))
-			return UINT64_MAX;
-	}
-	return sum;
-}
-
 /*
  * The newest backup is the one that will be wanted: that its manifest and
  * index are right is worth the time, and that what was verified is still it.
@@ -184,7 +169,7 @@ static int see_newest(struct gather *g, struct hxs_check_env *e)
 	if (r < 0)
 		return keep(g, &s->damage, why.message);
 	if (!s->has_bytes) {
-		s->bytes = all_bytes(snap);
+		s->bytes = hxs_snapshot_bytes(snap);
 		s->has_bytes = true;
 	}
 	if (s->verified &&
@@ -308,8 +293,8 @@ static int see_drills(struct gather *g, struct hxs_check_env *e)
 static int see_restores(struct gather *g, struct hxs_check_env *e)
 {
 	HXS_AUTO(journal) struct hxs_journal *j = NULL;
+	HXS_AUTO_UNCONFIRMED struct hxs_unconfirmed u = HXS_UNCONFIRMED_INIT;
 	struct hxs_err why = HXS_ERR_INIT;
-	char path[HXS_ENV_MAX + 32];
 	int r;
 
 	r = hxs_journal_read(g->store, e->name, &j, &why);
@@ -318,13 +303,20 @@ static int see_restores(struct gather *g, struct hxs_check_env *e)
 	/* That it is there but damaged is no better; one that is told once. */
 	if (r > 0 || (r < 0 && !is_denied(r)))
 		e->interrupted = !hxs_lock_held(g->store, e->name);
-	(void)snprintf(path, sizeof(path), UNCONFIRMED "/%s", e->name);
-	{
-		HXS_AUTO_CLOSE int fd =
-			hxs_io_open_beneath(hxs_store_fd(g->store), path,
-					    O_PATH, 0);
-
-		e->unconfirmed = fd >= 0;
+	hxs_err_clear(&why);
+	r = hxs_unconfirmed_read(g->store, e->name, &u, &why);
+	if (r == -ENOMEM)
+		return no_memory(g);
+	if (r < 0 && !is_denied(r))
+		return keep(g, &e->unconfirmed_fault, why.message);
+	/* One that is being carried out will say by itself how it ended. */
+	if (r > 0 && u.state == HXS_UNCONFIRMED_BEGUN &&
+	    hxs_lock_held(g->store, e->name))
+		return 0;
+	if (r > 0 && hxs_unconfirmed_is_open(&u)) {
+		e->unconfirmed = true;
+		e->confirm_failed = u.state == HXS_UNCONFIRMED_FAILED;
+		e->confirm_until = u.deadline;
 	}
 	return 0;
 }
@@ -443,6 +435,7 @@ int hxs_check_gather(const struct hxs_store *s, const struct hxs_config *config,
 	if (r == 0)
 		r = see_audit(&g);
 	if (r == 0 && is_denied(hxs_journal_envs(s, &waiting, NULL)))
-		r = note(&g, "whether a restore was interrupted");
+		r = note(&g, "whether a restore was interrupted or is to be "
+			     "confirmed");
 	return r;
 }

@@ -39,8 +39,8 @@ test_expect_success 'unknown options are named, wherever they stand' '
 	usage "unknown option .-x." list -qx &&
 	usage "unknown option .--keep." list --keep &&
 	usage "unknown option .--keep." --keep create dev &&
-	usage "unknown option .--older-than." verify --all --older-than 1d &&
-	usage "unknown option .--budget." verify --all --budget=1GiB
+	usage "unknown option .--older-than." list --older-than 1d &&
+	usage "unknown option .--budget." show x --budget=1GiB
 '
 
 test_expect_success 'options are not abbreviated' '

@@ -49,7 +49,7 @@ is() {
 
 # anew: a store with a backup, an hour old, that was verified.
 anew() {
-	rm -rf "$STORE" live && objectives "$@" && echo a >"$EVENTS/a" &&
+	rm -rf "$STORE" live && objectives && echo a >"$EVENTS/a" &&
 		make_store && last=$(aged "1 hour ago") &&
 		foreign_snapshot dev "$last" "$EVENTS" &&
 		hxsnap -q verify dev/latest
@@ -168,11 +168,33 @@ test_expect_success PTRACE 'a restore was interrupted; it is recovered; one is u
 	hxsnap -q recover && is 0
 '
 
-test_expect_success 'a restore waits for confirmation' '
+# waiting TIME: a restore that is to be confirmed within that, as $pid, seen by
+# check.
+waiting() {
+	anew && echo now >"$EVENTS/a" && {
+		hxsnap -q restore dev/latest --confirm-within "$1" >id 2>log &
+		pid=$!
+	} && test_poll 30 "hxsnap check dev >out; grep -q unconfirmed out"
+}
+
+test_expect_success 'a restore waits for confirmation; it is confirmed' '
+	waiting 1h && is 1 "warning unconfirmed" &&
+	test_grep "a restore of .dev. waits for confirmation, for [56][0-9] min yet; run .hxsnap confirm dev." out &&
+	hxsnap -q confirm dev && wait "$pid" && is 0
+'
+
+test_expect_success 'nobody waits any longer for one that was not confirmed' '
+	waiting 2s && kill -KILL "$pid" && { wait "$pid"; [ $? -eq 137 ]; } &&
+	test_poll 30 "hxsnap check dev >out; grep -q \"until . s ago\" out" &&
+	is 1 "warning unconfirmed" && test_grep "run .hxsnap recover." out &&
+	[ "$(cat "$EVENTS/a")" = a ] && # told, and left alone
+	hxsnap -q recover && [ "$(cat "$EVENTS/a")" = now ] && is 0
+'
+
+test_expect_success 'whether one waits cannot be told' '
 	anew && mkdir -p "$STORE/.hxsnap/unconfirmed" &&
-	: >"$STORE/.hxsnap/unconfirmed/dev" && is 1 "warning unconfirmed" &&
-	test_grep "run .hxsnap confirm dev." out &&
-	rm "$STORE/.hxsnap/unconfirmed/dev" && is 0
+	: >"$STORE/.hxsnap/unconfirmed/dev" && is 2 "critical unconfirmed" &&
+	test_grep "is damaged" out && rm "$STORE/.hxsnap/unconfirmed/dev" && is 0
 '
 
 test_expect_success 'a snapshot is of the future' '

@@ -216,7 +216,13 @@ static void test_others(void)
 	is_found(&f, "critical interrupted", "a restore was interrupted");
 	well(&f);
 	f.env.unconfirmed = true;
+	is_found(&f, "warning unconfirmed", "one waits no longer");
+	f.env.confirm_until = NOW + 60;
 	is_found(&f, "warning unconfirmed", "one waits for confirmation");
+	f.env.confirm_failed = true;
+	is_found(&f, "critical unconfirmed", "it could not be taken back");
+	f.env.unconfirmed_fault = (char *)"it is damaged";
+	is_found(&f, "critical unconfirmed", "nobody knows");
 	well(&f);
 	f.snap[4].made = NOW + 60;
 	is_found(&f, "", "clocks may be a minute apart");
