@@ -38,14 +38,15 @@ begin() {
 	pid=$!
 }
 
-# here N: so many have come, and all that the backup does is wait: so no more
-# will come.
+# here N [ALL]: so many are here, of so many that came; and all that the
+# backup does is wait: so no more will come.
 here() {
-	want=$1
-	test_poll 60 '[ "$(ls here | wc -l)" -ge "$want" ] &&
+	want=$1 all=${2:-$1}
+	test_poll 60 '[ "$(cat came 2>/dev/null | wc -l)" -ge "$all" ] &&
+		[ "$(ls here | wc -l)" -le "$want" ] &&
 		! cat /proc/$pid/task/*/stat | sed "s/.*) //" | grep -v "^S"' &&
 		[ "$(ls here | wc -l)" -eq "$want" ] &&
-		test_line_count "${2:-$want}" came
+		test_line_count "$all" came
 }
 
 made() {
