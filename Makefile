@@ -27,6 +27,8 @@ mandir = $(PREFIX)/share/man
 bashcompdir = $(PREFIX)/share/bash-completion/completions
 zshcompdir = $(PREFIX)/share/zsh/site-functions
 fishcompdir = $(PREFIX)/share/fish/vendor_completions.d
+unitdir = $(PREFIX)/lib/systemd/system
+docdir = $(PREFIX)/share/doc/hxsnap
 # where make(1) looks for what a makefile includes
 includedir = $(PREFIX)/include
 
@@ -95,6 +97,8 @@ all_c := $(core_c) $(fs_c) $(tools_c) $(wildcard tests/*/*.c)
 all_h := $(wildcard core/*.h core/*/*.h core/*/*/*.h fs/*.h tools/*.h \
 	tests/*/*.h)
 manuals := $(wildcard man/*.[1-9])
+systemd_units := $(wildcard systemd/*.service systemd/*.timer)
+doc_examples := $(wildcard examples/*)
 
 obj = $(patsubst %.c,$(B)/o/%.o,$(1))
 objs := $(call obj,$(all_c))
@@ -126,7 +130,7 @@ SUBMAKE = $(MAKE) --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all check lint format install uninstall clean bench demo help deps \
-	built fuzz crash do-all do-tests do-check do-lint do-bench do-demo \
+	built fuzz crash deb do-all do-tests do-check do-lint do-bench do-demo \
 	do-fuzz do-crash objects
 
 all: ## build hxsnap and hxsnapfs into build/
@@ -182,6 +186,11 @@ install: all ## install below PREFIX (/usr/local), DESTDIR before it
 	$(INSTALL) -m 644 completion/hxsnap.bash '$(DESTDIR)$(bashcompdir)/hxsnap'
 	$(INSTALL) -m 644 completion/_hxsnap '$(DESTDIR)$(zshcompdir)'
 	$(INSTALL) -m 644 completion/hxsnap.fish '$(DESTDIR)$(fishcompdir)'
+	$(INSTALL) -d '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(docdir)/examples'
+	$(INSTALL) -m 644 $(systemd_units) '$(DESTDIR)$(unitdir)'
+	$(INSTALL) -m 644 README.md '$(DESTDIR)$(docdir)'
+	$(INSTALL) -m 644 systemd/README.md '$(DESTDIR)$(docdir)/systemd.md'
+	$(INSTALL) -m 644 $(doc_examples) '$(DESTDIR)$(docdir)/examples'
 
 uninstall: ## remove what install put there
 	rm -f $(patsubst %,'$(DESTDIR)$(bindir)/%',hxsnap hxsnapfs)
@@ -190,7 +199,17 @@ uninstall: ## remove what install put there
 	done
 	rm -f $(patsubst %,'$(DESTDIR)%',$(includedir)/hxsnap.mk \
 		$(bashcompdir)/hxsnap $(zshcompdir)/_hxsnap \
-		$(fishcompdir)/hxsnap.fish)
+		$(fishcompdir)/hxsnap.fish \
+		$(systemd_units:systemd/%=$(unitdir)/%) \
+		$(doc_examples:%=$(docdir)/%) \
+		$(docdir)/README.md $(docdir)/systemd.md)
+	for d in '$(DESTDIR)$(docdir)'/examples '$(DESTDIR)$(docdir)'; do \
+		[ ! -d "$$d" ] || rmdir "$$d" || exit; \
+	done
+
+deb: all ## build a Debian package into build/
+	@MAKE='$(MAKE)' INSTALL_FROM='$(abspath $(B))' VERSION='$(VERSION)' \
+		scripts/deb '$(B)'
 
 deps: ## install every Debian package that any target needs (as root)
 	@scripts/deps build test demo bench lint

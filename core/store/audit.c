@@ -208,31 +208,72 @@ static int last_line(int fd, uint64_t size, uint64_t *begin)
 	return 0;
 }
 
-/* The digest of the last line, its end included even if it is *@torn. */
-static int digest_last(int fd, uint64_t size, struct hxs_digest *out,
-		       bool *torn)
+/* The digest of the last line; *@torn tells whether that has no end. */
+static int digest_last(int fd, uint64_t size, struct hxs_hasher *h, bool *torn)
 {
-	struct hxs_hasher h;
 	char chunk[4096];
 	uint64_t at;
 	ssize_t n = 0;
 	int r;
 
-	memset(out, 0, sizeof(*out));
 	*torn = false;
-	if (size == 0)
-		return 0;
 	r = last_line(fd, size, &at);
 	if (r < 0)
 		return r;
-	hxs_hasher_init(&h);
+	hxs_hasher_init(h);
 	for (; at < size; at += (uint64_t)n) {
 		n = hxs_io_pread_full(fd, chunk, sizeof(chunk), at);
 		if (n <= 0)
 			return n < 0 ? (int)n : -EIO;
-		hxs_hasher_update(&h, chunk, (size_t)n);
+		hxs_hasher_update(h, chunk, (size_t)n);
 		*torn = chunk[n - 1] != '\n';
 	}
+	return 0;
+}
+
+/*
+ * What the first line of a log follows: the last one of the log that was
+ * moved aside before, if there is one; it ends as it is. Somebody who had
+ * opened it by its old name may be writing to it still, under its lock.
+ */
+static int digest_moved(const struct hxs_store *s, struct hxs_digest *out)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxs_hasher h;
+	struct stat st;
+	bool torn;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	fd = hxs_io_open_regular(hxs_store_fd(s), HXS_AUDIT_MOVED, &st);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = take_lock(fd);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		return 0;
+	r = digest_last(fd, (uint64_t)st.st_size, &h, &torn);
+	if (r == 0)
+		hxs_hasher_final(&h, out);
+	return r;
+}
+
+/* What the next line of the locked log follows; ended even if *@torn. */
+static int digest_before(const struct hxs_store *s, int fd, uint64_t size,
+			 struct hxs_digest *out, bool *torn)
+{
+	struct hxs_hasher h;
+	int r;
+
+	*torn = false;
+	if (size == 0)
+		return digest_moved(s, out);
+	r = digest_last(fd, size, &h, torn);
+	if (r < 0)
+		return r;
 	if (*torn)
 		hxs_hasher_update(&h, "\n", 1);
 	hxs_hasher_final(&h, out);
@@ -269,7 +310,8 @@ int hxs_audit_append(struct hxs_store *s, const struct hxs_audit *a,
 	fd = open_locked(s, &st);
 	r = fd < 0 ? fd : 0;
 	if (r == 0)
-		r = digest_last(fd, (uint64_t)st.st_size, &previous, &torn);
+		r = digest_before(s, fd, (uint64_t)st.st_size, &previous,
+				  &torn);
 	if (r == 0 && torn)
 		r = hxs_buf_putc(&line, '\n');
 	if (r == 0)

@@ -6,6 +6,10 @@
  * line, each with the SHA-256 of the line before it ("previous", 64 hex
  * digits; zeros in the first), so that a line taken out or changed shows. A
  * line is hashed with the newline at its end.
+ *
+ * The log may be moved aside at any time, by renaming it to audit.log.1 and
+ * what has that name to audit.log.2 and so on, as logrotate(8) does. The
+ * first line of the next log follows the last one of audit.log.1.
  */
 #include "base/err.h"
 #include "store/store.h"
@@ -14,6 +18,7 @@
 #include <sys/types.h>
 
 #define HXS_AUDIT_LOG ".hxsnap/audit.log"
+#define HXS_AUDIT_MOVED HXS_AUDIT_LOG ".1"
 
 struct hxs_audit {
 	const char *act; /* "create", "restore", "rollback", "recover", ... */
@@ -42,7 +47,9 @@ int hxs_audit_append(struct hxs_store *s, const struct hxs_audit *a,
 
 /*
  * Check the chain: 0, or -HXS_ECORRUPT naming the first line that does not
- * follow from the one before. *@lines counts them; no log is 0 lines.
+ * follow from the one before. *@lines counts them; no log is 0 lines. Logs
+ * that were moved aside are part of it, from audit.log.1 up to the first that
+ * is missing: what came before that, compressed or removed, is not known.
  */
 HXS_MUST_CHECK
 int hxs_audit_check(const struct hxs_store *s, uint64_t *lines,

@@ -397,7 +397,60 @@ static void test_moved(void)
 	fd = -1;
 	(void)waitpid(pid, &status, 0);
 	is_int(status, 0, "appends while the log is moved away");
-	is_checked(0, 1, "the line is in the new one");
+	is_checked(0, 2, "the line is in the new one, and follows the other");
+	(void)unlink(LOG ".1");
+}
+
+/* Logs moved aside by logrotate(8), and what may have become of them. */
+static void test_rotated(void)
+{
+	HXS_AUTO_FREE char *log = NULL;
+	size_t len;
+	int fd;
+
+	fill(2);
+	if (rename(LOG, LOG ".1") < 0 || append(&plain) < 0 ||
+	    append(&plain) < 0)
+		scratch_die("rename");
+	is_checked(0, 4, "a chain over two files");
+	if (rename(LOG ".1", LOG ".2") < 0 || rename(LOG, LOG ".1") < 0 ||
+	    append(&plain) < 0)
+		scratch_die("rename");
+	is_checked(0, 5, "a chain over three files");
+
+	log = text(&len);
+	put(log, 0);
+	is_checked(0, 4, "the newest is empty");
+	if (append(&plain) < 0)
+		scratch_die("append");
+	is_checked(0, 5, "an empty one goes on from the one before");
+	if (rename(LOG ".2", LOG ".2.gz") < 0)
+		scratch_die("rename");
+	is_checked(0, 3, "the oldest was compressed");
+
+	fd = open(LOG ".1", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, " ", 1, 0) != 1)
+		scratch_die(LOG ".1");
+	(void)close(fd);
+	is_checked(-HXS_ECORRUPT, 0, "a changed line of a moved log shows");
+	(void)unlink(LOG ".1");
+	is_checked(-HXS_ECORRUPT, 0, "a moved log that was removed shows");
+
+	fill(1);
+	fd = open(LOG, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0 || write(fd, "{\"whe", 6) != 6)
+		scratch_die(LOG);
+	(void)close(fd);
+	if (rename(LOG, LOG ".1") < 0 || append(&plain) < 0)
+		scratch_die("rename");
+	is_checked(0, 3, "the moved one ends in a line cut short");
+	(void)unlink(LOG ".1");
+	if (mkdir(LOG ".1", 0700) < 0)
+		scratch_die("mkdir");
+	(void)unlink(LOG);
+	ok(append(&plain) < 0, "something else of its name is refused");
+	(void)rmdir(LOG ".1");
+	(void)unlink(LOG ".2.gz");
 }
 
 static int append_and_check(void)
@@ -432,6 +485,7 @@ int main(void)
 	test_odd_logs();
 	test_together();
 	test_moved();
+	test_rotated();
 	oom_each("the audit log", append_and_check);
 	hxs_store_close(s);
 	scratch_close(&here);
