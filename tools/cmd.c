@@ -21,6 +21,7 @@ const struct hxs_cmd *const hxs_cmds[] = {
 	&hxs_cmd_restore,
 	&hxs_cmd_rollback,
 	&hxs_cmd_confirm,
+	&hxs_cmd_drill,
 	&hxs_cmd_recover,
 	&hxs_cmd_help,
 	&hxs_cmd_complete,

@@ -70,6 +70,7 @@ extern const struct hxs_cmd hxs_cmd_complete;
 extern const struct hxs_cmd hxs_cmd_confirm;
 extern const struct hxs_cmd hxs_cmd_create;
 extern const struct hxs_cmd hxs_cmd_diff;
+extern const struct hxs_cmd hxs_cmd_drill;
 extern const struct hxs_cmd hxs_cmd_help;
 extern const struct hxs_cmd hxs_cmd_init;
 extern const struct hxs_cmd hxs_cmd_list;

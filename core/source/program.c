@@ -24,6 +24,9 @@ static const char *const names[HXS_PROGRAM_VARIABLES] = {
 	[HXS_PROGRAM_CONFIRM] = "CONFIRM_LIVE",
 };
 
+/* What begins so is for e->more to tell. */
+static const char *const prefixes[] = { "HXSNAP_SCRATCH=", "HXSNAP_SOURCE_" };
+
 void hxs_program_env_release(struct hxs_program_env *e)
 {
 	size_t i;
@@ -38,6 +41,9 @@ static bool is_ours(const char *variable)
 {
 	size_t i, len;
 
+	for (i = 0; i < HXS_ARRAY_LEN(prefixes); i++)
+		if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
 	for (i = 0; i < HXS_PROGRAM_VARIABLES; i++) {
 		len = strlen(names[i]);
 		if (strncmp(variable, names[i], len) == 0 &&
@@ -50,12 +56,15 @@ static bool is_ours(const char *variable)
 int hxs_program_env_fill(struct hxs_program_env *e,
 			 const char *const value[HXS_PROGRAM_VARIABLES])
 {
-	size_t i, n = 0;
+	size_t i, n = 0, more = 0;
 	char **v;
 
 	for (v = environ; v && *v; v++)
 		n++;
-	e->list = calloc(n + HXS_PROGRAM_VARIABLES + 1, sizeof(*e->list));
+	while (e->more && e->more[more])
+		more++;
+	e->list =
+		calloc(n + more + HXS_PROGRAM_VARIABLES + 1, sizeof(*e->list));
 	if (!e->list)
 		return -ENOMEM;
 	for (n = 0, v = environ; v && *v; v++)
@@ -70,6 +79,8 @@ int hxs_program_env_fill(struct hxs_program_env *e,
 		}
 		e->list[n++] = e->own[i];
 	}
+	for (i = 0; i < more; i++)
+		e->list[n++] = e->more[i];
 	return 0;
 }
 

@@ -22,6 +22,8 @@ enum hxs_program_variable {
 /* The environment of one: ours, but for the variables above. */
 struct hxs_program_env {
 	const char **list; /* for hxs_proc_opts */
+	/* Set before: more of ours, "NAME=value", NULL-terminated; or NULL. */
+	const char *const *more;
 	char *own[HXS_PROGRAM_VARIABLES];
 };
 #define HXS_PROGRAM_ENV_INIT  \
@@ -29,7 +31,11 @@ struct hxs_program_env {
 		.list = NULL, \
 	}
 
-/* With these values; one that is NULL or empty is not set. 0 or -ENOMEM. */
+/*
+ * With these values; one that is NULL or empty is not set. What a drill
+ * tells its hooks (HXSNAP_SCRATCH, HXSNAP_SOURCE_...) comes only from
+ * e->more, never from around us. 0 or -ENOMEM.
+ */
 HXS_MUST_CHECK
 int hxs_program_env_fill(struct hxs_program_env *e,
 			 const char *const value[HXS_PROGRAM_VARIABLES]);

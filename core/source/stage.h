@@ -22,6 +22,7 @@ struct hxs_stage {
 	/* The first damage that was met, when the result is -HXS_ECORRUPT. */
 	struct hxs_fault fault;
 	uint64_t files, bytes; /* written so far, hard links counted once */
+	uint64_t databases; /* found to be whole by hxs_stage_check() so far */
 };
 
 /*

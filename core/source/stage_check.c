@@ -68,6 +68,8 @@ static int check(struct hxs_stage_run *run, uint32_t entry, struct hxs_err *err)
 	r = hxs_sqlite_check(&run->cap, dir, name, why, err);
 	if (r > 0)
 		warn(run, entry, why);
+	if (r == 0)
+		__atomic_fetch_add(&run->s->databases, 1, __ATOMIC_RELAXED);
 	return r < 0 ? hxs_err_prefix(err, r, "'%s'",
 				      hxs_stage_show(run, entry, &shown))
 		     : 0;

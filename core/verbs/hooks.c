@@ -31,6 +31,7 @@ static int surroundings_fill(struct hxs_program_env *s,
 		value[HXS_PROGRAM_STATUS] = status;
 		value[HXS_PROGRAM_MESSAGE] = h->status < 0 ? h->message : NULL;
 	}
+	s->more = h->more;
 	return hxs_program_env_fill(s, value);
 }
 

@@ -9,8 +9,9 @@
  * What they are told, they are told by their environment: HXSNAP_EVENT,
  * HXSNAP_ENV, HXSNAP_STORE and HXSNAP_OPERATION always; HXSNAP_REFERENCE,
  * HXSNAP_ID and HXSNAP_ROLLBACK_ID as far as known; HXSNAP_STATUS (an exit
- * status) once it has ended, and HXSNAP_MESSAGE if it failed. CONFIRM_LIVE is
- * taken away: it was not said to them.
+ * status) once it has ended, and HXSNAP_MESSAGE if it failed; what a drill adds
+ * (HXSNAP_SCRATCH, HXSNAP_SOURCE_...). CONFIRM_LIVE is taken away: it was not
+ * said to them.
  */
 #include "base/err.h"
 #include "format/config.h"
@@ -42,19 +43,21 @@ struct hxs_hooks {
 	const struct hxs_config_env *env;
 	const struct hxs_relay *relay; /* hears warnings, is asked to cancel */
 	const char *store; /* its path */
-	const char *operation; /* "create", "restore", "rollback" */
+	const char *operation; /* "create", "restore", "rollback", "drill" */
 	/* "" or NULL: not known (yet) */
 	const char *reference, *id, *rollback_id;
 	bool ended;
 	int status; /* ended: 0, or the negative status */
 	const char *message; /* ended with a failure: why */
+	/* More that they are told: "NAME=value", NULL-terminated; or NULL. */
+	const char *const *more;
 };
 
 /* Whether there are any for @event. */
 bool hxs_hooks_any(const struct hxs_config_env *env, enum hxs_hook_event event);
 
 /*
- * Run those for @event, a before_*, until one fails that may not: -HXS_EHOOK
+ * Run those for @event, a before_* (a drill's health), until one fails that may not: -HXS_EHOOK
  * naming it, by its place in the configuration, its program and the last that
  * it said. Its arguments are never shown. Cancelling ends one: -ECANCELED.
  */

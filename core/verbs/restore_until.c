@@ -59,8 +59,7 @@ static const struct hxs_config_source *source_of(
 	return NULL;
 }
 
-/* Whether file @node, of path @path in the snapshot, holds records. */
-static bool holds_records(const struct hxs_config_source *src,
+bool hxs_restore_holds_records(const struct hxs_config_source *src,
 			  const struct hxs_node *node, const char *path)
 {
 	const char *files = src->records.files, *below = strchr(path, '/');
@@ -89,7 +88,7 @@ static int look_below(const struct hxs_restore_until *u,
 		hxs_buf_truncate(&path, 0);
 		if (hxs_index_path(idx, (uint32_t)n, &path) < 0)
 			return -ENOMEM;
-		if (holds_records(src, &node, path.data))
+		if (hxs_restore_holds_records(src, &node, path.data))
 			return 1;
 	}
 	return 0;
@@ -265,7 +264,7 @@ static int cut_entry(struct hxs_restore_until *u, struct hxs_stage *stage,
 	src = source_of(u, node->number, &path, &i);
 	if (hxs_buf_status(&path) < 0)
 		return no_memory(err);
-	if (!src || src->records.none || !holds_records(src, node, path.data))
+	if (!src || src->records.none || !hxs_restore_holds_records(src, node, path.data))
 		return 0;
 	log.path = path.data;
 	log.key = u->point->by_time ? src->records.time : src->records.sequence;

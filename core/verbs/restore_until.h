@@ -46,6 +46,13 @@ int hxs_restore_until_cut(struct hxs_restore_until *u, struct hxs_stage *stage,
 			  uint32_t entry, int dirfd, const char *name,
 			  struct hxs_err *err);
 
+/*
+ * Whether file @node, of path @path in the snapshot, is one of those that
+ * @src, which has a pattern for them, declares as logs of records.
+ */
+bool hxs_restore_holds_records(const struct hxs_config_source *src,
+			       const struct hxs_node *node, const char *path);
+
 /* One file of records in what was staged. All but the numbers are borrowed. */
 struct hxs_restore_log {
 	uint32_t top, entry; /* what was staged, and the file in it */
