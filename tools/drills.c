@@ -2,6 +2,7 @@
 
 #include "tools/out.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,9 +96,11 @@ static void add_json(struct history *h, const struct hxs_drill_report *rep)
 	hxs_json_out_init(&o, &h->out, false);
 	hxs_json_out_object(&o, NULL);
 	hxs_drills_json(rep, &o);
+	/* To the microsecond, as the times themselves. */
 	if (rep->rto_actual >= 0 && h->timed)
 		hxs_json_out_double(&o, "rto_change_seconds",
-				    rep->rto_actual - h->last);
+				    rint((rep->rto_actual - h->last) * 1e6) /
+					    1e6);
 	else
 		hxs_json_out_null(&o, "rto_change_seconds");
 	hxs_json_out_end_object(&o);

@@ -238,6 +238,25 @@ static int choose_id(struct hxs_drill_run *run, struct hxs_err *err)
 	return r < 0 ? hxs_err_errno(err, -r, "the clock is wrong") : 0;
 }
 
+/* What is wanted, as long as nobody knows which snapshot that is. */
+static void name_wanted(const struct hxs_ref *ref, char out[HXS_REF_TEXT])
+{
+	const char *which = "latest";
+	char then[HXS_RFC3339_LEN + 1] = "";
+
+	if (ref->which == HXS_REF_VERIFIED)
+		which = "latest-verified";
+	else if (ref->which == HXS_REF_ID || ref->which == HXS_REF_PREFIX)
+		which = ref->id;
+	if (ref->which == HXS_REF_TIME &&
+	    hxs_clock_format_rfc3339(ref->time, then) == 0)
+		(void)snprintf(out, HXS_REF_TEXT, "%s@%s", ref->env, then);
+	else
+		(void)snprintf(out, HXS_REF_TEXT, "%s/%s%s", ref->env,
+			       ref->kind == HXS_ROLLBACK ? ".rollbacks/" : "",
+			       which);
+}
+
 static int begin(struct hxs_drill_run *run, struct hxs_err *err)
 {
 	struct hxs_drill_report *rep = run->rep;
@@ -252,9 +271,7 @@ static int begin(struct hxs_drill_run *run, struct hxs_err *err)
 				   "'%s' has no environment '%s'",
 				   run->opts->config->file, name);
 	(void)snprintf(rep->env, sizeof(rep->env), "%s", name);
-	(void)snprintf(rep->reference, sizeof(rep->reference), "%s/%s%s", name,
-		       ref->kind == HXS_ROLLBACK ? ".rollbacks/" : "",
-		       ref->id[0] ? ref->id : "latest");
+	name_wanted(ref, rep->reference);
 	rep->rto_target = run->env->objectives.rto
 				  ? (double)run->env->objectives.rto
 				  : -1;

@@ -73,6 +73,10 @@ test_expect_success 'too few words, too many' '
 	usage "restore wants a snapshot" restore &&
 	usage "rollback wants an environment" rollback &&
 	usage "unexpected word .b." rollback a b &&
+	usage "drill wants an environment or a snapshot" drill &&
+	usage "unexpected word .b." drill a b &&
+	usage "options .--history. and .--scratch. exclude" drill a --history --scratch x &&
+	usage "option .--scratch. wants DIR" drill a --scratch &&
 	usage "unexpected word .b." recover a b &&
 	usage "unexpected word .b." help list b &&
 	usage "unknown command .frob." help frob
