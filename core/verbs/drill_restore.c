@@ -56,10 +56,11 @@ static int check_room(const struct hxs_drill_run *run, struct hxs_err *err)
 	return hxs_restore_room_check(&room, sc->fd, sc->path, err);
 }
 
+/* Also what describes the snapshot: no byte of it is to be damaged. */
 static int write_all(struct hxs_drill_run *run, struct hxs_err *err)
 {
-	struct hxs_node node;
-	size_t i;
+	struct hxs_node top, node;
+	uint32_t i;
 	int r;
 
 	r = hxs_pool_start(run->opts->threads, FDS_SPARE, FDS_PER_WORKER,
@@ -67,9 +68,10 @@ static int write_all(struct hxs_drill_run *run, struct hxs_err *err)
 	run->stage.snap = run->snap;
 	run->stage.pool = run->pool;
 	run->stage.ears = hxs_relay_ears(&run->relay);
-	for (i = 0; r == 0 && i < run->pick.count; i++) {
+	hxs_index_get(hxs_snapshot_index(run->snap), 0, &top);
+	for (i = 0; r == 0 && i < top.child_count; i++) {
 		hxs_index_get(hxs_snapshot_index(run->snap),
-			      run->pick.entries[i], &node);
+			      top.first_child + i, &node);
 		r = hxs_stage_entry(&run->stage, node.number, run->scratch.fd,
 				    node.name, err);
 	}
