@@ -60,7 +60,7 @@ static const struct hxs_config_source *source_of(
 }
 
 bool hxs_restore_holds_records(const struct hxs_config_source *src,
-			  const struct hxs_node *node, const char *path)
+			       const struct hxs_node *node, const char *path)
 {
 	const char *files = src->records.files, *below = strchr(path, '/');
 
@@ -264,7 +264,8 @@ static int cut_entry(struct hxs_restore_until *u, struct hxs_stage *stage,
 	src = source_of(u, node->number, &path, &i);
 	if (hxs_buf_status(&path) < 0)
 		return no_memory(err);
-	if (!src || src->records.none || !hxs_restore_holds_records(src, node, path.data))
+	if (!src || src->records.none ||
+	    !hxs_restore_holds_records(src, node, path.data))
 		return 0;
 	log.path = path.data;
 	log.key = u->point->by_time ? src->records.time : src->records.sequence;
