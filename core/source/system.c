@@ -11,9 +11,7 @@
 #include <errno.h>
 
 static const struct hxs_system_ops *const all[] = {
-	&hxs_system_postgres,
-	&hxs_system_command,
-	NULL, /* the end */
+	&hxs_system_postgres, &hxs_system_command, NULL, /* the end */
 };
 
 const struct hxs_system_ops *hxs_system_ops(enum hxs_source_kind kind)
