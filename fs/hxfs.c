@@ -6,6 +6,7 @@
 #include "fs/attributes.h"
 #include "fs/config.h"
 #include "fs/control.h"
+#include "fs/due.h"
 #include "fs/faults.h"
 #include "fs/files.h"
 #include "fs/notes.h"
@@ -117,6 +118,7 @@ static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot prepare the mount");
 	recover(fs);
+	hxfs_due(fs);
 	/* What cannot be listed now may be later: it hides nothing else. */
 	r = hxfs_registry_scan(fs, &scan);
 	if (r == -ENOMEM)

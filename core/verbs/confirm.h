@@ -58,9 +58,6 @@ struct hxs_due_report {
 	char told[HXS_HOOK_TEXT]; /* PUT_BACK: all that is to be said */
 };
 
-/* Whether a look is worth it: cheap, without a lock. */
-bool hxs_confirm_any(const struct hxs_store *s);
-
 /*
  * Put the old state of @env back if a restore of it was not confirmed in time
  * and who waited is dead; with @again also if that was tried in vain. @config

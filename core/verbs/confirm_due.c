@@ -10,13 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool hxs_confirm_any(const struct hxs_store *s)
-{
-	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
-
-	return hxs_unconfirmed_envs(s, &envs, NULL) < 0 || envs.count > 0;
-}
-
 /* Another store's may have an environment of the same name. */
 static bool knows(const struct hxs_config *config, const struct hxs_store *s,
 		  const char *env)
