@@ -4,7 +4,8 @@
 /*
  * The commands that an environment wants run before and after a verb. The
  * caller holds the environment's lock all the while: a hook that calls for
- * the same environment is told that it is busy.
+ * the same environment is told that it is busy. Health hooks that are run
+ * while a confirmation is waited for (verbs/confirm.h) run without it.
  *
  * What they are told, they are told by their environment: HXSNAP_EVENT,
  * HXSNAP_ENV, HXSNAP_STORE and HXSNAP_OPERATION always; HXSNAP_REFERENCE,
