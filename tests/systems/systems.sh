@@ -77,6 +77,43 @@ not_in() {
 	! grep -rlFf "$TRASH/.secrets" "$@"
 }
 
+# counts_are DIR DATABASE: DIR, a source in a backup, names every table of this
+# database of the PG* variables, with as many rows as it has, and no other.
+counts_are() {
+	python3 - "$1" "$2" <<-\END
+	import json, os, subprocess, sys
+	from urllib.parse import unquote
+
+	def ask(sql):
+	    out = subprocess.run(["psql", "-XqAtz0", "-F/", "-d", sys.argv[2]],
+	                         input=sql, text=True, check=True,
+	                         capture_output=True).stdout
+	    return [line for line in out.split("\0") if line]
+
+	tables = ask("""SELECT format('SELECT %L, count(*) FROM %I.%I;',
+	    nspname || '.' || relname, nspname, relname)
+	    FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
+	    WHERE relkind IN ('r', 'm') AND nspname !~ '^(pg_|information_schema)'""")
+	have = sorted(row.rsplit("/", 1) for row in ask("\n".join(tables)))
+	said = []
+	top = sys.argv[1] + "/schemas"
+	for where, _, names in os.walk(top):
+	    for name in names:
+	        with open(os.path.join(where, name)) as f:
+	            rows = json.load(f)["rows"]
+	        said.append([unquote(os.path.relpath(where, top)) + "." +
+	                     unquote(name), str(rows)])
+	if not have or have != sorted(said):
+	    sys.exit(f"there are {have}, and the backup says {sorted(said)}")
+	END
+}
+
+# pg_text [PG_DUMP-OPTIONS]: a database as text, without what is different each
+# time.
+pg_text() {
+	pg_dump "$@" >"$TRASH/.text" && sed '/^\\\(un\)*restrict /d' "$TRASH/.text"
+}
+
 # diag TEXT: what was measured; tests are not judged by it.
 diag() {
 	echo "# $*" >&5
