@@ -28,6 +28,11 @@ ask() {
 	curl -K gateway.curl -fsS "$URL/v1/state/$1"
 }
 
+# set_calendar FILE
+set_calendar() {
+	curl -K gateway.curl -fsS -X PUT --data-binary "@$1" "$URL/v1/state/calendar"
+}
+
 gateway_at_rest() {
 	local seq
 	test_poll 20 'seq=$(ask sessions | jq .seq) &&
@@ -122,8 +127,7 @@ test_expect_success 'a backup, while all of them go on; the gateway is asked twi
 test_expect_success 'all of it comes back, and the memory goes on' '
 	gateway quiet && rm -r srv/workspace/plans/1* &&
 	dd if=/dev/zero of=srv/memory.db bs=4k seek=20 count=9 conv=notrunc status=none &&
-	echo "{\"version\": 1, \"entries\": []}" | curl -K gateway.curl -fsS -X PUT \
-		--data-binary @- "$URL/v1/state/calendar" && block restore >out &&
+	echo "{\"version\": 1, \"entries\": []}" >none.json && set_calendar none.json && block restore >out &&
 	test_poll 20 "[ -s known.2 ]" && ./memory stop && : >held &&
 	{ head -n "$last" known && cat known.2; } >known.both &&
 	memory.py check srv/memory.db known.both >seen && [ "$(cat seen)" -gt "$last" ] &&
@@ -159,6 +163,14 @@ test_expect_success 'into a scratch place' '
 	test_cmp want got && memory.py check scratch/memory/memory.db known "$last" &&
 	sessions_are scratch/sessions/state.json said &&
 	cmp scratch/calendar/state.json "$snap/calendar/state.json" && as_in before
+'
+
+test_expect_success 'a state that it takes and is not well with: taken back by itself' '
+	ask calendar >full.json && jq -c ".entries = []" full.json >empty.json &&
+	set_calendar empty.json && sick=$(hxsnap -q create sonia --allow-shrink) &&
+	set_calendar full.json && echo newer >srv/workspace/new && live before &&
+	test_exit 1 hxsnap restore "sonia/$sick" >out 2>err && cat err && as_in before &&
+	no_remains && curl -fsS "$URL/health"
 '
 
 test_expect_success 'a gateway that is away, or wants another token: no backup, no restore' '
