@@ -101,6 +101,18 @@ test_expect_success 'the configurations in the tree are right' '
 	done
 '
 
+# Their commands are tried by tests/systems, each page's by one script.
+test_expect_success 'every page is there, named, and tried' '
+	grep -o "(examples/[a-z]*\.md)" "$readme" | tr -d "()" | sort >named &&
+	(cd "$HXS_SRC" && ls examples/*.md) >there && test_cmp there named &&
+	while read -r page; do
+		page=${page#examples/} &&
+		grep -lw "page ${page%.md}" "$HXS_SRC"/tests/systems/t[0-9]*.sh >tried &&
+		test_line_count 1 tried && grep "\`$page\`" "$HXS_SRC/tests/systems/README.md" ||
+			return 1
+	done <named
+'
+
 test_expect_success 'every package is in its table' '
 	sed -n "s/^[a-z][a-z]*[[:space:]][[:space:]]*\([^[:space:]]*\).*/\1/p" \
 		"$HXS_SRC/scripts/packages" | sort -u >packages &&
