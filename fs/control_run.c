@@ -6,6 +6,7 @@
 #include "fs/control_parts.h"
 #include "fs/control_writer.h"
 #include "fs/registry.h"
+#include "store/unconfirmed.h"
 #include "verbs/create.h"
 #include "verbs/restore.h"
 #include "verbs/verify.h"
@@ -275,7 +276,9 @@ static int find_restored(struct run *run, enum hxs_kind *kind,
 		return r;
 	memcpy(ref.env, run->out->env, sizeof(ref.env));
 	*kind = HXS_ROLLBACK;
-	r = hxs_store_resolve(run->fs->store, &ref, id, run->err);
+	r = hxs_unconfirmed_old(run->fs->store, ref.env, id)
+		    ? 0
+		    : hxs_store_resolve(run->fs->store, &ref, id, run->err);
 	if (r == 0)
 		set_reference(run, *kind, ref.env, id);
 	return r;

@@ -1,3 +1,4 @@
+#include "store/unconfirmed.h"
 #include "tools/restoring.h"
 
 #include <string.h>
@@ -25,6 +26,8 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 	r = hxs_restoring_open(tool, &ref, false, &config, &snap, err);
 	if (r < 0)
 		return r;
+	if (hxs_unconfirmed_old(tool->store, snap.env, snap.id))
+		hxs_ref_format(snap.kind, snap.env, snap.id, snap.text);
 	opts.config = config;
 	return hxs_restoring_run(tool, &snap, &opts, err);
 }

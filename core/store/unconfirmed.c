@@ -174,6 +174,18 @@ bool hxs_unconfirmed_wants(const struct hxs_store *s, const char *env,
 				   strcmp(u.undo_id, id) == 0));
 }
 
+bool hxs_unconfirmed_old(const struct hxs_store *s, const char *env,
+			 char id[HXS_ID_LEN + 1])
+{
+	HXS_AUTO_UNCONFIRMED struct hxs_unconfirmed u = HXS_UNCONFIRMED_INIT;
+
+	if (hxs_unconfirmed_read(s, env, &u, NULL) <= 0 ||
+	    !(hxs_unconfirmed_is_open(&u) || u.state == HXS_UNCONFIRMED_FAILED))
+		return false;
+	memcpy(id, u.rollback_id, sizeof(u.rollback_id));
+	return true;
+}
+
 /* ---- its locks --------------------------------------------------------- */
 
 int hxs_unconfirmed_own(struct hxs_store *s, const char *env,

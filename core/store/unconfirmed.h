@@ -131,6 +131,14 @@ bool hxs_unconfirmed_wants(const struct hxs_store *s, const char *env,
 			   const char *id);
 
 /*
+ * What a rollback of @env means while a restore of it is to be confirmed, or
+ * could not be taken back: true with its old state, which need not be the
+ * newest rollback point, as taking it back may have been tried and cut short.
+ */
+bool hxs_unconfirmed_old(const struct hxs_store *s, const char *env,
+			 char id[HXS_ID_LEN + 1]);
+
+/*
  * Become the record's owner: -HXS_EBUSY, with a message, while the command
  * that restored is alive.
  */

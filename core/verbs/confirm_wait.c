@@ -99,8 +99,8 @@ static bool ends_health(void *ctx)
 	return !goes_on(ctx);
 }
 
-/* 1 if it is confirmed by that, 0 if not, or a failure. */
-static int ask_health(struct wait *w, struct hxs_err *err)
+/* Whether it is confirmed by that. */
+static bool ask_health(struct wait *w)
 {
 	struct hxs_relay relay = { .to = &w->listener };
 	enum hxs_unconfirmed_state found;
@@ -109,7 +109,7 @@ static int ask_health(struct wait *w, struct hxs_err *err)
 	if (!hxs_hooks_any(hxs_config_env(w->opts->config, w->opts->env),
 			   HXS_HEALTH) ||
 	    hxs_clock_ticks() < w->ask_at)
-		return 0;
+		return false;
 	hxs_restore_hooks_init(&h, w->store, w->opts, &relay, w->rep);
 	h.ended = true;
 	h.rollback_id = w->rep->rollback_id;
@@ -118,12 +118,13 @@ static int ask_health(struct wait *w, struct hxs_err *err)
 	w->ask_at = hxs_clock_ticks() + HEALTH_EVERY;
 	w->rep->after.checked = true;
 	w->rep->after.healthy = w->last.healthy;
-	if (!w->last.healthy)
-		return 0;
-	return hxs_unconfirmed_turn(w->store, w->record->env,
+	/* What cannot be recorded now may be the next time. */
+	return w->last.healthy &&
+	       hxs_unconfirmed_turn(w->store, w->record->env,
 				    w->record->rollback_id,
-				    (1u << HXS_UNCONFIRMED_WAITING),
-				    HXS_UNCONFIRMED_CONFIRMED, &found, err);
+				    1u << HXS_UNCONFIRMED_WAITING,
+				    HXS_UNCONFIRMED_CONFIRMED, &found,
+				    NULL) > 0;
 }
 
 /* Why it is put back, in @err. */
@@ -213,10 +214,7 @@ static int wait_once(struct wait *w, struct hxs_err *err)
 	int r;
 
 	if (goes_on(w)) {
-		r = ask_health(w, err);
-		if (r < 0)
-			return r;
-		if (r == 0)
+		if (!ask_health(w))
 			pause_for(50);
 		w->look_at = 0;
 		return 1;
@@ -234,7 +232,7 @@ static int wait_once(struct wait *w, struct hxs_err *err)
 	(void)give_up(w, err);
 	r = hxs_unconfirmed_turn(w->store, w->record->env,
 				 w->record->rollback_id,
-				 (1u << HXS_UNCONFIRMED_WAITING),
+				 1u << HXS_UNCONFIRMED_WAITING,
 				 HXS_UNCONFIRMED_UNDOING, &found, &why);
 	w->look_at = 0;
 	if (r == 0) /* it was decided a moment ago */

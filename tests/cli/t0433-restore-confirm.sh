@@ -318,6 +318,14 @@ test_expect_success 'rollback takes it back, and who waits is told' '
 	test_line_count 1 rolled && hxsnap -q rollback dev >out && is_new
 '
 
+test_expect_success '... though taking it back was tried before, and left a newer rollback point' '
+	anew && overdue restore "dev/$bad" --confirm-within 1s && old=$(ls "$STORE/rollbacks/dev") &&
+	new=$(date -u -d "@$((until + 1))" +%Y%m%dT%H%M%SZ) &&
+	cp -a "$STORE/rollbacks/dev/$old" "$STORE/rollbacks/dev/$new" &&
+	rm -r "$STORE/rollbacks/dev/$new/events" && hxsnap -q rollback dev >out && is_old && no_record &&
+	acts ".act == \"rollback\" and .ok and .reference == \"dev/.rollbacks/$old\""
+'
+
 test_expect_success 'a rollback that is to be confirmed' '
 	anew && hxsnap -q restore "dev/$bad" >out && listed >before &&
 	test_exit 1 hxsnap -q rollback dev --confirm-within 1s >out 2>err && is_old && is_new && no_record
