@@ -184,6 +184,16 @@ static void tell_part(const struct hxs_drill_run *run,
 	hxs_relay_warn(&run->relay, hxs_buf_str(&text));
 }
 
+/* What is missing now, all programs being there, the snapshot does not hold. */
+static int lacks(int r, struct hxs_err *err)
+{
+	if (r != -ENOENT && r != -ENOTDIR && r != -EISDIR)
+		return r;
+	if (err)
+		err->code = -HXS_ECORRUPT;
+	return -HXS_ECORRUPT;
+}
+
 int hxs_drill_systems_check(struct hxs_drill_run *run,
 			    const struct hxs_config_source *src, uint32_t entry,
 			    struct hxs_buf *detail, struct hxs_err *err)
@@ -210,7 +220,7 @@ int hxs_drill_systems_check(struct hxs_drill_run *run,
 				     src->name);
 	r = s->ops->stage(&s->sys, dir, path.data, err);
 	if (r < 0)
-		return r;
+		return lacks(r, err);
 	if (!s->sys.rec->staged)
 		tell_part(run, src);
 	r = tell(run, src, entry, s->sys.rec->staged, detail);
