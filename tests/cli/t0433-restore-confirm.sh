@@ -230,6 +230,16 @@ test_expect_success '... or rollback does, or it is confirmed, or another restor
 	done
 '
 
+test_expect_success 'what a program gives and takes is put back, too' '
+	serving "$HEALTHY" && test_when_finished stop_service && echo old >program &&
+	jq ".environments.dev.sources.program = {kind: \"command\", file: \"p\", capture: [\"cat\", \"program\"],
+		restore: [\"sh\", \"-c\", \"cat >program\"]}" "$HXSNAP_CONFIG" >c && mv c "$HXSNAP_CONFIG" &&
+	echo bad >"$STATE/state" && both=$(hxsnap -q create dev) && echo good >"$STATE/state" &&
+	listed >before && echo new >program && test_exit 1 hxsnap -q restore "dev/$both" 2>err &&
+	test_grep "the old state is back" err && is_old && [ "$(cat program)" = new ] &&
+	rm notes && hxsnap -q restore "dev/$both" program >out && [ "$(cat program)" = old ] && is_old
+'
+
 # ---- --confirm-within ---------------------------------------------------------
 
 test_expect_success 'words that are none' '
