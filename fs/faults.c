@@ -83,8 +83,8 @@ static bool first_time(struct hxfs_faults *f, uint64_t key)
 	return news;
 }
 
-static void name_entry(const struct hxs_snapshot *snap, uint32_t entry,
-		       struct hxs_buf *out)
+void hxfs_faults_name(const struct hxs_snapshot *snap, uint32_t entry,
+		      struct hxs_buf *out)
 {
 	HXS_AUTO_BUF struct hxs_buf raw = HXS_BUF_INIT;
 
@@ -165,7 +165,7 @@ void hxfs_faults_add(struct hxfs *fs, const struct hxfs_slot *s, uint32_t entry,
 	f.fault = *fault;
 	f.fault.entry = entry;
 	(void)snprintf(f.ref, sizeof(f.ref), "%s", hxs_snapshot_name(s->snap));
-	name_entry(s->snap, entry, &path);
+	hxfs_faults_name(s->snap, entry, &path);
 
 	(void)pthread_mutex_lock(&fs->faults->lock);
 	news = first_time(fs->faults,

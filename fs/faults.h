@@ -47,6 +47,10 @@ int hxfs_faults_each(struct hxfs_faults *f, uint32_t env, uint32_t slot,
 bool hxfs_faults_find(struct hxfs_faults *f, uint32_t slot, uint32_t entry,
 		      struct hxfs_fault *out);
 
+/* What entry @entry of @snap is called, as a person should see it. */
+void hxfs_faults_name(const struct hxs_snapshot *snap, uint32_t entry,
+		      struct hxs_buf *out);
+
 /* "block at byte 65536: expected ..., found ...". */
 int hxfs_faults_text(const struct hxs_fault *fault, struct hxs_buf *out);
 

@@ -4,6 +4,7 @@
 #include "fs/ahead.h"
 #include "fs/faults.h"
 #include "fs/notes.h"
+#include "fs/record.h"
 #include "fs/slots.h"
 
 #include <errno.h>
@@ -101,8 +102,10 @@ static int open_content(struct hxfs *fs, struct hxfs_slot *s, uint32_t n,
 		hxfs_notes_wish(fs->notes, HXFS_WISH_RESCAN);
 		return hxs_err_errno(err, ESTALE, "the snapshot is gone");
 	}
-	if (fault.kind != HXS_FAULT_NONE && r < 0)
+	if (fault.kind != HXS_FAULT_NONE && r < 0) {
 		hxfs_faults_add(fs, s, n, &fault);
+		hxfs_record_fault(fs, s, n, &fault, r);
+	}
 	if (foreign && r == 0)
 		note_hashed(fs, s, n);
 	if (foreign)
@@ -154,8 +157,10 @@ static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 	atomic_fetch_add(&fs->counters.reads, 1);
 	if (r < 0) {
 		atomic_fetch_add(&fs->counters.read_errors, 1);
-		if (fault.kind != HXS_FAULT_NONE)
-			hxfs_faults_add(fs, s, hxs_content_entry(c), &fault);
+		if (fault.kind == HXS_FAULT_NONE)
+			return r;
+		hxfs_faults_add(fs, s, hxs_content_entry(c), &fault);
+		hxfs_record_fault(fs, s, hxs_content_entry(c), &fault, (int)r);
 		return r;
 	}
 	atomic_fetch_add(&fs->counters.read_bytes, (uint64_t)r);

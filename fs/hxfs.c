@@ -10,6 +10,7 @@
 #include "fs/faults.h"
 #include "fs/files.h"
 #include "fs/notes.h"
+#include "fs/record.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
 #include "store/audit.h"
@@ -158,6 +159,7 @@ void hxfs_free(struct hxfs *fs)
 		return;
 	hxs_pool_free(fs->pool); /* first: it feeds the other */
 	hxs_pool_free(fs->hash_pool);
+	hxfs_record_stop(fs);
 	hxfs_ahead_free(fs->ahead);
 	hxfs_control_free(fs->control);
 	hxfs_files_close_all(fs);

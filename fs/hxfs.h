@@ -138,6 +138,8 @@ struct hxfs {
 	struct hxfs_texts *texts; /* @no_open */
 	struct hxs_pool *pool; /* for HXFS_LOAD */
 	struct hxs_pool *hash_pool; /* for HXFS_HASH */
+	struct hxs_pool *record_pool; /* of one thread; or NULL */
+	atomic_uint recording; /* jobs it has or is about to get */
 };
 
 #define HXFS_BUDGET (64u << 20) /* bytes of indexes held in memory */

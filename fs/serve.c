@@ -7,6 +7,7 @@
 #include "fs/mount.h"
 #include "fs/mountinfo.h"
 #include "fs/notes.h"
+#include "fs/record.h"
 #include "fs/tell.h"
 
 #include <errno.h>
@@ -239,6 +240,8 @@ static int prepare(struct hxfs_mount *m, struct hxs_err *err)
 		r = hxs_pool_new(thread_count(), 256, &fs->pool);
 	if (r == 0)
 		r = hxs_pool_new(HASH_THREADS, 256, &fs->hash_pool);
+	if (r == 0)
+		r = hxfs_record_start(fs);
 	if (r == 0 && fs->opt->nocontrol) {
 		r = hxfs_files_new(fs->loaded_max, &fs->files);
 		if (r == 0)
@@ -315,6 +318,7 @@ static int serve(struct hxfs_mount *m, struct hxs_err *err)
 	hxfs_control_end(fs->control);
 	hxs_pool_free(HXS_STEAL(fs->pool)); /* first: it feeds the other */
 	hxs_pool_free(HXS_STEAL(fs->hash_pool));
+	hxfs_record_stop(fs);
 	if (r == 0 && !atomic_load(&m->greeted) && !atomic_load(&m->stopping))
 		r = hxs_err_set(err, EIO,
 				"'%s' was unmounted before it was ready",

@@ -121,6 +121,9 @@ static void put_result(const struct view *v, struct hxs_buf *out)
 	else if (res->passed)
 		(void)snprintf(text, sizeof(text), "%s, %s, right", when,
 			       hxs_out_count(res->files, "file", files));
+	else if (res->by_reader)
+		(void)snprintf(text, sizeof(text),
+			       "no: a reader met damage, %s, DAMAGED", when);
 	else
 		(void)snprintf(text, sizeof(text), "%s, DAMAGED, %s", when,
 			       hxs_out_count(res->faults, "fault", faults));

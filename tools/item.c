@@ -34,6 +34,7 @@ static void put_result(const struct hxs_history_item *item,
 	hxs_json_out_uint(o, "faults", res->faults);
 	hxs_json_out_string(o, "first_fault",
 			    *res->first_fault ? res->first_fault : NULL);
+	hxs_json_out_bool(o, "by_reader", res->by_reader);
 	hxs_json_out_end_object(o);
 }
 

@@ -80,6 +80,8 @@ int hxs_result_save(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	hxs_json_out_uint(&o, "faults", r->faults);
 	hxs_json_out_stringn(&o, "first_fault", r->first_fault,
 			     whole_characters(r->first_fault));
+	if (r->by_reader)
+		hxs_json_out_bool(&o, "by_reader", true);
 	hxs_json_out_end_object(&o);
 	e = hxs_buf_status(&text);
 	if (e == 0) {
@@ -118,6 +120,7 @@ static bool decode(const struct hxs_json *root, struct hxs_result *out)
 	const struct hxs_json *passed = hxs_json_get(root, "passed");
 	const char *when = get_string(root, "when");
 	const char *hex = get_string(root, "manifest_sha256");
+	const struct hxs_json *reader = hxs_json_get(root, "by_reader");
 	const char *fault = get_string(root, "first_fault");
 
 	memset(out, 0, sizeof(*out));
@@ -130,6 +133,8 @@ static bool decode(const struct hxs_json *root, struct hxs_result *out)
 		return false;
 	if (out->passed && out->faults)
 		return false; /* cannot both be so: believe neither */
+	if (reader && hxs_json_bool(reader, &out->by_reader, NULL) < 0)
+		return false;
 	(void)snprintf(out->first_fault, sizeof(out->first_fault), "%s", fault);
 	return true;
 }
@@ -156,7 +161,35 @@ int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
 	return 1;
 }
 
-/* The greatest id among the results that is smaller than @below. */
+static bool is_there(const struct hxs_store *s, enum hxs_kind kind,
+		     const char *env, const char *id)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+
+	return hxs_store_open_dir(s, kind, env, id, &fd, NULL) == 0;
+}
+
+int hxs_result_note(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		    const char *id, const struct hxs_digest *manifest,
+		    const char *fault, struct hxs_err *err)
+{
+	struct hxs_result known, note = { .faults = 1, .by_reader = true };
+	struct timespec now;
+	int r;
+
+	if (hxs_result_load(s, kind, env, id, &known) > 0 && !known.passed &&
+	    hxs_digest_equal(&known.manifest, manifest))
+		return 0;
+	if (!is_there(s, kind, env, id))
+		return 0;
+	hxs_clock_now(&now);
+	note.when = now.tv_sec;
+	note.manifest = *manifest;
+	(void)snprintf(note.first_fault, sizeof(note.first_fault), "%s", fault);
+	r = hxs_result_save(s, kind, env, id, &note, err);
+	return r < 0 ? r : 1;
+}
+
 /* The ids that have a result. */
 struct ids {
 	char (*id)[HXS_ID_LEN + 1];
@@ -194,13 +227,6 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(b, a);
 }
 
-static bool is_there(const struct hxs_store *s, const char *env, const char *id)
-{
-	HXS_AUTO_CLOSE int fd = -1;
-
-	return hxs_store_open_dir(s, HXS_BACKUP, env, id, &fd, NULL) == 0;
-}
-
 int hxs_result_latest(const struct hxs_store *s, const char *env,
 		      char id[HXS_ID_LEN + 1])
 {
@@ -225,7 +251,7 @@ int hxs_result_latest(const struct hxs_store *s, const char *env,
 		const char *at = ids.id[ids.next];
 
 		if (hxs_result_load(s, HXS_BACKUP, env, at, &res) == 1 &&
-		    res.passed && is_there(s, env, at)) {
+		    res.passed && is_there(s, HXS_BACKUP, env, at)) {
 			memcpy(id, at, sizeof(*ids.id));
 			r = 1;
 		}

@@ -22,6 +22,7 @@ struct hxs_result {
 	struct hxs_digest manifest; /* digest of manifest.sha256 */
 	uint64_t files, bytes, faults;
 	char first_fault[512]; /* shown text, or "" */
+	bool by_reader; /* who met one fault, and looked at nothing else */
 };
 
 /* Durable. */
@@ -29,6 +30,17 @@ HXS_MUST_CHECK
 int hxs_result_save(struct hxs_store *s, enum hxs_kind kind, const char *env,
 		    const char *id, const struct hxs_result *r,
 		    struct hxs_err *err);
+
+/*
+ * Put down that a reader met @fault (shown text), now, in what has the manifest
+ * of digest @manifest. A result that tells of damage in it already stays as it
+ * is: it may tell more. Nothing is put down of a snapshot that is gone.
+ * Durable. 1 when it was put down, else 0.
+ */
+HXS_MUST_CHECK
+int hxs_result_note(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		    const char *id, const struct hxs_digest *manifest,
+		    const char *fault, struct hxs_err *err);
 
 /* 1 with *@out filled, 0 when there is none. */
 int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,

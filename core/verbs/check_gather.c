@@ -91,7 +91,7 @@ static int take_item(struct gather *g, const struct hxs_history_item *item,
 	if (item->has_result && !res->passed)
 		return keep(g, &s->damage,
 			    *res->first_fault ? res->first_fault
-					      : "a verify found a fault");
+					      : "a fault was found");
 	if (item->readable)
 		return 0;
 	return keep(g, item->denied ? &e->trouble : &s->damage, item->reason);
@@ -172,11 +172,14 @@ static int see_newest(struct gather *g, struct hxs_check_env *e)
 		s->bytes = hxs_snapshot_bytes(snap);
 		s->has_bytes = true;
 	}
-	if (s->verified &&
-	    hxs_result_load(g->store, s->kind, e->name, s->id, &res) > 0 &&
+	/* It is right in itself: what is known of it is from a result. */
+	if (hxs_result_load(g->store, s->kind, e->name, s->id, &res) > 0 &&
 	    !hxs_digest_equal(&res.manifest,
-			      hxs_snapshot_manifest_digest(snap)))
+			      hxs_snapshot_manifest_digest(snap))) {
 		s->verified = false;
+		free(s->damage);
+		s->damage = NULL;
+	}
 	return 0;
 }
 

@@ -83,10 +83,23 @@ static void warn(const struct hxs_verify_opts *opts, const char *text)
 		l->warning(text, l->ctx);
 }
 
+/*
+ * Whether a reader met damage since @started: what is right in our eyes may
+ * have been read before that.
+ */
+static bool was_met(const struct hxs_store *s, enum hxs_kind kind,
+		    const char *env, const char *id, int64_t started)
+{
+	struct hxs_result known;
+
+	return hxs_result_load(s, kind, env, id, &known) > 0 && !known.passed &&
+	       known.by_reader && known.when > started;
+}
+
 static void save_result(struct hxs_store *s, enum hxs_kind kind,
 			const char *env, const char *id,
 			const struct hxs_digest *manifest,
-			const struct hxs_verify_opts *opts,
+			const struct hxs_verify_opts *opts, int64_t started,
 			const struct hxs_verify_report *report)
 {
 	struct hxs_result result = {
@@ -100,6 +113,11 @@ static void save_result(struct hxs_store *s, enum hxs_kind kind,
 
 	if (!opts->save)
 		return;
+	if (result.passed && was_met(s, kind, env, id, started)) {
+		warn(opts, "a reader met damage meanwhile: that stays on "
+			   "record until it is verified again");
+		return;
+	}
 	hxs_clock_now(&now);
 	result.when = now.tv_sec;
 	if (manifest)
@@ -159,8 +177,10 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	struct hxs_verify_run run = { .opts = opts, .report = out, .err = err };
 	double start = hxs_clock_ticks();
 	char name[HXS_REF_TEXT];
+	struct timespec began;
 	int r;
 
+	hxs_clock_now(&began);
 	memset(out, 0, sizeof(*out));
 	hxs_ref_format(kind, env, id, name);
 	(void)pthread_mutex_init(&run.lock, NULL); /* cannot fail on Linux */
@@ -185,7 +205,7 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	hxs_err_clear(err);
 	save_result(s, kind, env, id,
 		    snap ? hxs_snapshot_manifest_digest(snap) : NULL, opts,
-		    out);
+		    began.tv_sec, out);
 	if (out->faults)
 		return hxs_err_set(err, HXS_ECORRUPT,
 				   "snapshot '%s' is damaged: %" PRIu64

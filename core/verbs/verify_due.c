@@ -25,9 +25,14 @@ static void look_at(struct search *s, enum hxs_kind kind, const char *env,
 		    const char *id)
 {
 	struct hxs_due_snapshot *one = &s->out->snapshots[s->out->count];
-	struct hxs_result res = { .when = 0 };
+	struct hxs_result res = { .by_reader = false };
 	bool ever = hxs_result_load(s->store, kind, env, id, &res) > 0;
 
+	/* What a reader met says nothing of all the rest. */
+	if (res.by_reader) {
+		ever = false;
+		res.when = 0;
+	}
 	s->out->seen++;
 	if (ever && res.when >= s->before)
 		return;

@@ -8,6 +8,7 @@ test_lazy_prereq PTRACE 'root that may trace a process' '
 
 # objectives [TEXT]: the configuration of dev, with these objectives. What is
 # free where tests run is none of their business, unless they say so.
+# shellcheck disable=SC2120 # bodies pass some
 objectives() {
 	HXSNAP_CONFIG=$TRASH/hxsnap.json
 	export HXSNAP_CONFIG

@@ -72,6 +72,55 @@ static void test_cut(void)
 	}
 }
 
+/* What a reader met: put down beside nothing or a success, never over more. */
+static void test_note(void)
+{
+	struct hxs_result in = { .when = 1, .faults = 5 }, out;
+	struct hxs_digest here_now = { .b = { 1, 2, 3 } },
+			  other = { .b = { 4 } };
+	const char *id = "20260206T152900Z";
+	struct hxs_err err = HXS_ERR_INIT;
+
+	is_int(hxs_result_note(s, HXS_BACKUP, "dev", id, &here_now, "a: b",
+			       &err),
+	       0, "nothing of a snapshot that is not there");
+	is_int(hxs_result_load(s, HXS_BACKUP, "dev", id, &out), 0, "indeed");
+	if (mkdir("s/backups/dev", 0755) < 0 && errno != EEXIST)
+		scratch_die("s/backups/dev");
+	if (mkdir("s/backups/dev/20260206T152900Z", 0755) < 0)
+		scratch_die(id);
+	is_int(hxs_result_note(s, HXS_BACKUP, "dev", id, &here_now, "a: b",
+			       &err),
+	       1, "put down (%s)", err.message);
+	is_int(hxs_result_load(s, HXS_BACKUP, "dev", id, &out), 1, "found");
+	ok(!out.passed && out.faults == 1 && out.by_reader && out.when > 1 &&
+		   hxs_digest_equal(&out.manifest, &here_now),
+	   "as what a reader met, now, in this");
+	is_str(out.first_fault, "a: b", "and what");
+	is_int(hxs_result_note(s, HXS_BACKUP, "dev", id, &here_now, "c: d",
+			       &err),
+	       0, "once");
+	in.manifest = here_now;
+	is_int(hxs_result_save(s, HXS_BACKUP, "dev", id, &in, &err), 0,
+	       "a verify takes its place");
+	is_int(hxs_result_note(s, HXS_BACKUP, "dev", id, &here_now, "e: f",
+			       &err),
+	       0, "what that found stays");
+	is_int(hxs_result_load(s, HXS_BACKUP, "dev", id, &out), 1, "found");
+	ok(out.faults == 5 && !out.by_reader, "all of it");
+	is_int(hxs_result_note(s, HXS_BACKUP, "dev", id, &other, "g: h", &err),
+	       1, "but not if it is of another manifest");
+	in.passed = true;
+	in.faults = 0;
+	is_int(hxs_result_save(s, HXS_BACKUP, "dev", id, &in, &err), 0,
+	       "one that passed");
+	is_int(hxs_result_note(s, HXS_BACKUP, "dev", id, &here_now, "i: j",
+			       &err),
+	       1, "does not outlive it");
+	is_int(hxs_result_load(s, HXS_BACKUP, "dev", id, &out), 1, "found");
+	ok(!out.passed, "as damage");
+}
+
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define REST                                                       \
 	"\"manifest_sha256\":\"" HEX "\",\"files\":1,\"bytes\":1," \
@@ -186,6 +235,7 @@ int main(void)
 	test_cut();
 	test_damaged();
 	test_latest();
+	test_note();
 	test_pins();
 	hxs_store_close(s);
 	scratch_close(&here);
