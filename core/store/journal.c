@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "store/journal_text.h"
+#include "store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,54 +159,11 @@ int hxs_journal_sync(struct hxs_store *s, struct hxs_err *err)
 
 int hxs_journal_drop(struct hxs_store *s, const char *env, struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);
-	int r = 0;
-
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		r = fd;
-	else if (unlinkat(fd, env, 0) < 0 && errno != ENOENT)
-		r = -errno;
-	else if (fsync(fd) < 0)
-		r = -errno;
-	if (r < 0)
-		return hxs_err_errno(err, -r,
-				     "cannot remove the journal '%s/" DIRECTORY
-				     "/%s'",
-				     hxs_store_path(s), env);
-	return 0;
-}
-
-static int see_env(const char *name, unsigned char type HXS_UNUSED, void *ctx)
-{
-	struct hxs_names *out = ctx;
-	char **grown;
-
-	if (!hxs_path_is_name(name)) /* one that was being written */
-		return 0;
-	grown = reallocarray(out->name, out->count + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	out->name = grown;
-	grown[out->count] = strdup(name);
-	if (!grown[out->count])
-		return -ENOMEM;
-	out->count++;
-	return 0;
+	return hxs_record_drop(s, DIRECTORY, env, err);
 }
 
 int hxs_journal_envs(const struct hxs_store *s, struct hxs_names *out,
 		     struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);
-	int r;
-
-	if (fd == -ENOENT)
-		return 0;
-	r = fd < 0 ? fd : hxs_io_list(fd, see_env, out);
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot list '%s/" DIRECTORY "'",
-				     hxs_store_path(s));
-	return 0;
+	return hxs_record_envs(s, DIRECTORY, out, err);
 }

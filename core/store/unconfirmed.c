@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "store/record.h"
 #include "store/unconfirmed_text.h"
 
 #include <errno.h>
@@ -113,55 +114,20 @@ int hxs_unconfirmed_write(struct hxs_store *s, const struct hxs_unconfirmed *u,
 int hxs_unconfirmed_drop(struct hxs_store *s, const char *env,
 			 struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);
-	int r = 0;
-
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		r = fd;
-	else if (unlinkat(fd, env, 0) < 0 && errno != ENOENT)
-		r = -errno;
-	else if (fsync(fd) < 0)
-		r = -errno;
-	if (r < 0)
-		return hxs_err_errno(err, -r,
-				     "cannot remove '%s/" DIRECTORY "/%s'",
-				     hxs_store_path(s), env);
-	return 0;
-}
-
-static int see_env(const char *name, unsigned char type HXS_UNUSED, void *ctx)
-{
-	struct hxs_names *out = ctx;
-	char **grown;
-
-	if (!hxs_path_is_name(name)) /* one that was being written */
-		return 0;
-	grown = reallocarray(out->name, out->count + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	out->name = grown;
-	grown[out->count] = strdup(name);
-	if (!grown[out->count])
-		return -ENOMEM;
-	out->count++;
-	return 0;
+	return hxs_record_drop(s, DIRECTORY, env, err);
 }
 
 int hxs_unconfirmed_envs(const struct hxs_store *s, struct hxs_names *out,
 			 struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), DIRECTORY);
-	int r;
+	struct hxs_err why = HXS_ERR_INIT;
+	int r = hxs_record_envs(s, DIRECTORY, out, &why);
 
-	if (fd == -ENOENT || fd == -EACCES)
+	if (r == -EACCES) /* who may not look has nothing to do with them */
 		return 0;
-	r = fd < 0 ? fd : hxs_io_list(fd, see_env, out);
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot list '%s/" DIRECTORY "'",
-				     hxs_store_path(s));
-	return 0;
+	if (r < 0 && err)
+		*err = why;
+	return r;
 }
 
 bool hxs_unconfirmed_wants(const struct hxs_store *s, const char *env,

@@ -233,16 +233,17 @@ int hxs_restore_systems_clean(struct hxs_store *s,
 			      const struct hxs_journal *j, bool ahead,
 			      struct hxs_err *err)
 {
-	const struct hxs_system_ops *ops = NULL;
-	struct hxs_system sys;
 	size_t i;
 	int r = 0;
 
 	if (!j->system_count)
 		return 0;
 	for (i = 0; r == 0 && i < j->system_count; i++) {
+		const struct hxs_system_ops *ops = NULL;
+		struct hxs_system sys;
+
 		r = take_up(s, config, j, i, &sys, &ops, err);
-		if (r == 0)
+		if (r == 0 && ops)
 			r = ops->clean(&sys, ahead, err);
 	}
 	return r < 0 ? r : remove_area(s, j->env, err);
