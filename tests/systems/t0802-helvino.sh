@@ -88,7 +88,7 @@ test_expect_success POSTGRES 'a busy night; the password shows nowhere' '
 		"ALTER SYSTEM SET log_statement = '\''all'\''" -c "SELECT pg_reload_conf()" &&
 	{ PGPASSWORD=$SECRET helvino.py "$UPLOADS" ../known.2 100501 & } && writer=$! &&
 	test_poll 20 "[ -e ../known.2 ] && [ \$(wc -l <../known.2) -gt 200 ]" &&
-	nightly >out && before=200 && id=$(cat out) && kill $writer && wait $writer && spied &&
+	nightly >out && id=$(cat out) && kill $writer && wait $writer && spied &&
 	{ cat ../known.0 && sed -n "s/^event.//p" ../known.1 ../known.2; } >../known.events &&
 	sed -n "s/^upload.//p" ../known.1 ../known.2 >../known.uploads &&
 	block list >out && test_grep "$first" out && test_grep "$id" out &&
@@ -102,7 +102,8 @@ test_expect_success POSTGRES 'a new machine: everything is there, as it was that
 	spy_on "$SECRET" -- "$STORE" && block copy >out &&
 	test_exit 5 hxsnap restore live/latest >out 2>err && test_grep CONFIRM_LIVE err &&
 	block restore >out && last=$(sql -c "SELECT max(id) FROM shop.events") &&
-	[ "$last" -gt 100600 ] && rows_are "$last" && files_are "$UPLOADS" &&
+	[ "$last" -gt 100600 ] && [ "$last" -lt "$(wc -l <../known.events)" ] &&
+	rows_are "$last" && files_are "$UPLOADS" &&
 	printf "%s\n" stop start >want && test_cmp want done && no_remains &&
 	block settings >out && test_grep 4000 out && test_grep helvino.example out &&
 	PGUSER=$PG_SUPER PGPASSWORD=$PG_SUPER_PASSWORD psql -XqAt -c \
@@ -130,6 +131,12 @@ test_expect_success POSTGRES 'one upload; one table' '
 	sql -c "DELETE FROM shop.prices" && block upload >out && block table >out &&
 	rows_are "$last" && files_are "$UPLOADS" && text >text.got && cmp text.2 text.got &&
 	no_remains
+'
+
+test_expect_success POSTGRES 'up to an event; rolled back' '
+	cd "$HERE" && block until >out && rows_are 100300 && files_are "$UPLOADS" &&
+	[ "$(sql -c "SELECT count(*) FROM shop.invoices")" -eq 20 ] &&
+	block rollback >out && text >text.got && cmp text.2 text.got && no_remains
 '
 
 test_expect_success POSTGRES 'a scratch place: the counts are those of that night' '
