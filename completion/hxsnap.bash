@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # bash completion for hxsnap(1). All that there is to know it asks of the
 # program itself, `hxsnap complete`.
 
@@ -8,6 +9,7 @@ _hxsnap() {
 
 	# bash splits words at '=' and more: they are put together again here,
 	# and what bash sees before the cursor's piece is cut off below.
+	# shellcheck disable=SC2162 # a backslash keeps a blank in its word
 	read -a words <<<"$line"
 	[[ $line != *[[:blank:]] ]] || words+=('')
 	words=("${words[@]/#\~\//$HOME/}")
