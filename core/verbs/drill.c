@@ -65,8 +65,10 @@ static int step(struct hxs_drill_run *run, const char *name, const char *more,
 	if (r < 0)
 		take_status(run->rep, judge(r));
 	if (hxs_drills_add_step(run->rep, text, r == 0,
-				hxs_clock_ticks() - since, said) < 0)
+				hxs_clock_ticks() - since, said) < 0) {
 		r = -ENOMEM;
+		take_status(run->rep, judge(r));
+	}
 	return r;
 }
 

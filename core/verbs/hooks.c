@@ -43,8 +43,8 @@ static bool is_cancelled(void *ctx)
 }
 
 /*
- * Run hook @n of @event. 0, -ECANCELED, or -HXS_EHOOK with all that is to be
- * told of it in @err.
+ * Run hook @n of @event. 0, -ECANCELED, -ENOMEM, or -HXS_EHOOK with all that is
+ * to be told of it in @err.
  */
 static int run_one(const struct hxs_hooks *h, enum hxs_hook_event event,
 		   size_t n, const char *const *env, bool cancellable,
@@ -72,10 +72,12 @@ static int run_one(const struct hxs_hooks *h, enum hxs_hook_event event,
 	if (r == 0)
 		(void)hxs_err_set(&why, HXS_EHOOK, "'%s' failed with status %d",
 				  hook->argv[0], status);
-	(void)hxs_err_set(err, r == -ECANCELED ? ECANCELED : HXS_EHOOK,
-			  "hook %s[%zu]: %s%s", hxs_config_hook_name(event), n,
-			  why.message, hxs_buf_str(&told));
-	return r == -ECANCELED ? -ECANCELED : -HXS_EHOOK;
+	/* These two tell of us, not of the hook. */
+	if (r != -ECANCELED && r != -ENOMEM)
+		r = -HXS_EHOOK;
+	return hxs_err_set(err, -r, "hook %s[%zu]: %s%s",
+			   hxs_config_hook_name(event), n, why.message,
+			   hxs_buf_str(&told));
 }
 
 /* ---- all of them ------------------------------------------------------- */

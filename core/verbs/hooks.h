@@ -58,9 +58,10 @@ struct hxs_hooks {
 bool hxs_hooks_any(const struct hxs_config_env *env, enum hxs_hook_event event);
 
 /*
- * Run those for @event, a before_* (a drill's health), until one fails that may not: -HXS_EHOOK
- * naming it, by its place in the configuration, its program and the last that
- * it said. Its arguments are never shown. Cancelling ends one: -ECANCELED.
+ * Run those for @event, a before_* or a drill's health, until one fails that
+ * may not: -HXS_EHOOK naming it, by its place in the configuration, its program
+ * and the last that it said. Its arguments are never shown. Cancelling ends
+ * one: -ECANCELED. -ENOMEM.
  */
 HXS_MUST_CHECK
 int hxs_hooks_before(const struct hxs_hooks *h, enum hxs_hook_event event,
