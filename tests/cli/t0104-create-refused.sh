@@ -35,14 +35,15 @@ test_expect_success 'an environment that there is not' '
 	ENVIRONMENT=live refused 4 "live"
 '
 
-test_expect_success 'kinds that are not there yet' '
-	cp hxsnap.json saved && cat >hxsnap.json <<-END &&
+test_expect_success 'a server that is not there' '
+	cp hxsnap.json saved && test_when_finished "cp saved hxsnap.json" &&
+	cat >hxsnap.json <<-END &&
 	{"store": "$STORE", "environments": {"dev": {"sources": {
 	  "events": {"kind": "directory", "path": "$EVENTS"},
-	  "db": {"kind": "postgres", "dsn": "postgresql://x@localhost/y"}}}}}
+	  "db": {"kind": "postgres",
+	    "dsn": "postgresql://x@/y?host=$PWD/nowhere"}}}}}
 	END
-	refused 2 "source .db.: kind .postgres. cannot be captured" &&
-	cp saved hxsnap.json
+	refused 1 "source .db.: cannot connect to database .y."
 '
 
 test_expect_success 'a missing source' '

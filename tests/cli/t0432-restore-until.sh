@@ -90,7 +90,8 @@ test_expect_success 'the last of a day, the first of one: no file is cut' '
 	hxsnap --json restore "dev/$id" --until 1500 >out && until_is "$LOG" 1500 &&
 	jq -e "keys_unsorted == [\"reference\", \"rollback_id\", \"files\", \"bytes\",
 		\"seconds\", \"absent_seconds\", \"until\", \"records\", \"failed_hooks\",
-		\"healthy\", \"warnings\"]" out &&
+		\"healthy\", \"outcome\", \"confirm_until\", \"undo\",
+		\"message\", \"warnings\"]" out &&
 	jq -e ".until == \"1500\" and .records == [
 		{source: \"events\", whole: false, kept: 1500, dropped: 500,
 			files_cut: 0, files_removed: 5},
