@@ -16,6 +16,7 @@ const struct hxs_cmd *const hxs_cmds[] = {
 	&hxs_cmd_show,
 	&hxs_cmd_verify,
 	&hxs_cmd_check,
+	&hxs_cmd_repair,
 	&hxs_cmd_diff,
 	&hxs_cmd_log,
 	&hxs_cmd_restore,

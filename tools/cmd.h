@@ -76,6 +76,7 @@ extern const struct hxs_cmd hxs_cmd_init;
 extern const struct hxs_cmd hxs_cmd_list;
 extern const struct hxs_cmd hxs_cmd_log;
 extern const struct hxs_cmd hxs_cmd_recover;
+extern const struct hxs_cmd hxs_cmd_repair;
 extern const struct hxs_cmd hxs_cmd_restore;
 extern const struct hxs_cmd hxs_cmd_rollback;
 extern const struct hxs_cmd hxs_cmd_show;
