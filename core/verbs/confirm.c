@@ -74,29 +74,29 @@ static int confirm_idle(struct hxs_store *s, const struct hxs_config *config,
 	int r;
 
 	r = hxs_lock_env(s, env, "confirm", &lock, err);
-	if (r == 0)
+	memset(&recovered, 0, sizeof(recovered));
+	if (r == 0 && u)
+		r = hxs_recover_locked(s, config, env, &recovered, err);
+	if (r == 0 && u) {
+		r = hxs_unconfirmed_settle(s, env, &now, err);
+		if (r == 0)
+			return none(env, err);
+		if (r > 0 && now.state == HXS_UNCONFIRMED_WAITING)
+			return 1;
+	}
+	if (r >= 0)
 		r = hxs_unconfirmed_own(s, env, &own, err);
 	if (r == -HXS_EBUSY && u && u->state == HXS_UNCONFIRMED_UNDOING)
 		return hxs_err_set(err, HXS_EBUSY,
 				   "too late: the restore of '%s' is being "
 				   "taken back",
 				   u->reference);
-	if (r < 0)
-		return r;
-	if (!u) /* it is damaged: nothing can be told */
-		return hxs_unconfirmed_drop(s, env, err);
-	memset(&recovered, 0, sizeof(recovered));
-	r = hxs_recover_locked(s, config, env, &recovered, err);
-	if (r == 0)
-		r = hxs_unconfirmed_settle(s, env, &now, err);
-	if (r < 0)
-		return r;
-	if (r == 0)
+	if (r == 0) /* without @u it is damaged: nothing can be told */
+		r = hxs_unconfirmed_drop(s, env, err);
+	if (r == 0 && (now.state == HXS_UNCONFIRMED_CONFIRMED ||
+		       now.state == HXS_UNCONFIRMED_TAKEN_BACK))
 		return none(env, err);
-	if (now.state == HXS_UNCONFIRMED_WAITING)
-		return 1;
-	r = hxs_unconfirmed_drop(s, env, err);
-	return r == 0 && is_settled(now.state) ? none(env, err) : r;
+	return r;
 }
 
 static int confirm_once(struct hxs_store *s, const struct hxs_config *config,

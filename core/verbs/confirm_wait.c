@@ -12,6 +12,8 @@
 #include <time.h>
 
 #define BETWEEN 0.1 /* seconds between two looks at the record */
+#define UNDECIDED \
+	((1u << HXS_UNCONFIRMED_BEGUN) | (1u << HXS_UNCONFIRMED_WAITING))
 #define HEALTH_EVERY 1.0 /* seconds from one check's end to the next */
 
 static void pause_for(long ms)
@@ -82,8 +84,10 @@ static void look(struct wait *w)
 	if (r == 0 ||
 	    (r > 0 && strcmp(u.rollback_id, w->record->rollback_id) != 0))
 		w->state = 0;
-	else if (r > 0)
-		w->state = u.state;
+	else if (r > 0) /* that the time counts may not have been recorded */
+		w->state = u.state == HXS_UNCONFIRMED_BEGUN
+				   ? HXS_UNCONFIRMED_WAITING
+				   : u.state;
 }
 
 static bool goes_on(struct wait *w)
@@ -121,8 +125,7 @@ static bool ask_health(struct wait *w)
 	/* What cannot be recorded now may be the next time. */
 	return w->last.healthy &&
 	       hxs_unconfirmed_turn(w->store, w->record->env,
-				    w->record->rollback_id,
-				    1u << HXS_UNCONFIRMED_WAITING,
+				    w->record->rollback_id, UNDECIDED,
 				    HXS_UNCONFIRMED_CONFIRMED, &found,
 				    NULL) > 0;
 }
@@ -231,8 +234,7 @@ static int wait_once(struct wait *w, struct hxs_err *err)
 				   w->rep->reference);
 	(void)give_up(w, err);
 	r = hxs_unconfirmed_turn(w->store, w->record->env,
-				 w->record->rollback_id,
-				 1u << HXS_UNCONFIRMED_WAITING,
+				 w->record->rollback_id, UNDECIDED,
 				 HXS_UNCONFIRMED_UNDOING, &found, &why);
 	w->look_at = 0;
 	if (r == 0) /* it was decided a moment ago */
