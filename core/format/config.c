@@ -71,6 +71,7 @@ static void release_env(struct hxs_config_env *e)
 	}
 	free(e->settings);
 	hxs_config_release_hooks(e);
+	hxs_config_release_retention(e);
 	free(e->name);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "base/buf.h"
 #include "base/err.h"
+#include "format/retention.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -120,6 +121,7 @@ struct hxs_config_env {
 	unsigned parallel; /* systems captured at once; never 0 */
 	bool undo_on_failed_health; /* after a restore */
 	struct hxs_config_objectives objectives;
+	struct hxs_retention retention; /* without any: nothing goes */
 };
 
 struct hxs_config {
@@ -140,9 +142,7 @@ HXS_AUTO_DEFINE(config, struct hxs_config *, hxs_config_free)
  * at a path's beginning, as are ".." components and empty paths. Unknown
  * keys, wrong types, impossible values, two sources of one path or one
  * inside the other, a source inside the store or around it, a name that is
- * none: -HXS_EUSAGE naming the key's path. Keys of section 7 whose work
- * comes later (retention) are checked and kept out of the model. @file is for
- * messages.
+ * none: -HXS_EUSAGE naming the key's path. @file is for messages.
  */
 HXS_MUST_CHECK
 int hxs_config_parse(const char *text, size_t len, const char *file,

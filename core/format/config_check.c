@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define KEPT_MAX 100000
 #define SECONDS_MAX (100ull * 366 * 24 * 3600) /* a hundred years */
 #define SIZE_LIMIT (1ull << 60)
 
@@ -114,63 +113,6 @@ int hxs_config_take_texts(const struct hxs_json *v, char ***out, size_t *count,
 	if (count)
 		*count = n;
 	return r;
-}
-
-/*
- * The counts of one policy. One that names no count, or only noughts, would
- * keep nothing at all: nobody means that, whoever writes it.
- */
-static int check_counts(const struct hxs_json *v, bool may_have_none,
-			struct hxs_err *err)
-{
-	static const char *const keys[] = { "last", "daily", "weekly",
-					    "monthly", "yearly" };
-	const struct hxs_json *member;
-	bool some = false, any = false;
-	int64_t n = 0;
-	size_t i;
-	int r;
-
-	for (i = 0; i < HXS_ARRAY_LEN(keys); i++) {
-		member = hxs_json_get(v, keys[i]);
-		if (!member)
-			continue;
-		r = hxs_json_int(member, &n, err);
-		if (r < 0)
-			return r;
-		if (n < 0 || n > KEPT_MAX)
-			return hxs_config_refuse(member, NULL,
-						 "it is not from 0 to 100000",
-						 err);
-		some = true;
-		any |= n > 0;
-	}
-	if (!some && !may_have_none)
-		return hxs_config_refuse(v, NULL, "it sets no count", err);
-	if (some && !any)
-		return hxs_config_refuse(v, NULL, "it would keep nothing", err);
-	return 0;
-}
-
-int hxs_config_check_retention(const struct hxs_json *v, struct hxs_err *err)
-{
-	static const char *const keys[] = { "last",    "daily",	 "weekly",
-					    "monthly", "yearly", "rollbacks",
-					    NULL };
-	static const char *const inner[] = { "last",	"daily",  "weekly",
-					     "monthly", "yearly", NULL };
-	const struct hxs_json *rollbacks;
-	int r;
-
-	r = hxs_json_only_keys(v, keys, err);
-	if (r < 0)
-		return r;
-	rollbacks = hxs_json_get(v, "rollbacks");
-	r = check_counts(v, rollbacks != NULL, err);
-	if (r < 0 || !rollbacks)
-		return r;
-	r = hxs_json_only_keys(rollbacks, inner, err);
-	return r < 0 ? r : check_counts(rollbacks, false, err);
 }
 
 struct unit {

@@ -65,10 +65,6 @@ HXS_MUST_CHECK
 int hxs_config_text(const struct hxs_json *v, const char **out,
 		    struct hxs_err *err);
 
-/* Checked, and kept out of the model. */
-HXS_MUST_CHECK
-int hxs_config_check_retention(const struct hxs_json *v, struct hxs_err *err);
-
 /* What @v asks for, and what holds where it says nothing: into @env. */
 HXS_MUST_CHECK
 int hxs_config_parse_objectives(const struct hxs_json *v,
@@ -84,6 +80,12 @@ HXS_MUST_CHECK
 int hxs_config_parse_command(const struct hxs_json *v,
 			     struct hxs_config_command *out,
 			     struct hxs_err *err);
+
+/* How long snapshots of @env stay; it owns what there is in any case. */
+HXS_MUST_CHECK
+int hxs_config_parse_retention(const struct hxs_json *v,
+			       struct hxs_config_env *env, struct hxs_err *err);
+void hxs_config_release_retention(struct hxs_config_env *env);
 
 /* What environment @v may have besides its sources: into @env. */
 HXS_MUST_CHECK

@@ -98,13 +98,6 @@ static int parse_undo(const struct hxs_json *v, struct hxs_config_env *env,
 	return hxs_json_bool(v, &env->undo_on_failed_health, err);
 }
 
-static int check_retention(const struct hxs_json *v,
-			   struct hxs_config_env *env HXS_UNUSED,
-			   struct hxs_err *err)
-{
-	return hxs_config_check_retention(v, err);
-}
-
 int hxs_config_parse_options(const struct hxs_json *v,
 			     struct hxs_config_env *env, struct hxs_err *err)
 {
@@ -118,7 +111,7 @@ int hxs_config_parse_options(const struct hxs_json *v,
 		{ "hooks", hxs_config_parse_hooks },
 		{ "parallel", parse_parallel },
 		{ "undo_on_failed_health", parse_undo },
-		{ "retention", check_retention },
+		{ "retention", hxs_config_parse_retention },
 		{ "objectives", hxs_config_parse_objectives },
 	};
 	const struct hxs_json *member;
