@@ -73,13 +73,16 @@ extern const struct hxs_cmd hxs_cmd_diff;
 extern const struct hxs_cmd hxs_cmd_drill;
 extern const struct hxs_cmd hxs_cmd_help;
 extern const struct hxs_cmd hxs_cmd_init;
+extern const struct hxs_cmd hxs_cmd_keep;
 extern const struct hxs_cmd hxs_cmd_list;
 extern const struct hxs_cmd hxs_cmd_log;
+extern const struct hxs_cmd hxs_cmd_prune;
 extern const struct hxs_cmd hxs_cmd_recover;
 extern const struct hxs_cmd hxs_cmd_repair;
 extern const struct hxs_cmd hxs_cmd_restore;
 extern const struct hxs_cmd hxs_cmd_rollback;
 extern const struct hxs_cmd hxs_cmd_show;
+extern const struct hxs_cmd hxs_cmd_unkeep;
 extern const struct hxs_cmd hxs_cmd_verify;
 
 /* All of them in the order of the help, NULL at the end. */

@@ -55,4 +55,13 @@ HXS_MUST_CHECK
 int hxs_audit_check(const struct hxs_store *s, uint64_t *lines,
 		    struct hxs_err *err);
 
+/*
+ * When the newest line was written by its own word: 1 with *@sec, 0 when
+ * there is none that tells, -errno. A prune that was refused does not count:
+ * it does not vouch for the clock it was refused for.
+ */
+HXS_MUST_CHECK
+int hxs_audit_latest(const struct hxs_store *s, int64_t *sec,
+		     struct hxs_err *err);
+
 #endif

@@ -277,6 +277,52 @@ int hxs_result_pin(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	return 0;
 }
 
+/* Remove STORE/.hxsnap/WHAT/AREA/ENV/ID: 1 if it was there, 0, or -errno. */
+static int take_away(struct hxs_store *s, const char *what, enum hxs_kind kind,
+		     const char *env, const char *id, const char *suffix)
+{
+	char dir[PATH_SIZE], name[HXS_ID_LEN + sizeof(SUFFIX)];
+	HXS_AUTO_CLOSE int fd = -1;
+
+	path_of(dir, what, kind, env, NULL, NULL);
+	fd = hxs_io_open_dir(hxs_store_fd(s), dir);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	(void)snprintf(name, sizeof(name), "%s%s", id, suffix);
+	if (unlinkat(fd, name, 0) == 0)
+		return fsync(fd) < 0 ? -errno : 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+int hxs_result_unpin(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		     const char *id, struct hxs_err *err)
+{
+	char ref[HXS_REF_TEXT];
+	int r;
+
+	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
+		return hxs_err_set(err, EINVAL, "no snapshot is named so");
+	r = take_away(s, "pins", kind, env, id, "");
+	if (r >= 0)
+		return 0;
+	hxs_ref_format(kind, env, id, ref);
+	return hxs_err_errno(err, -r, "cannot take away that '%s' is kept",
+			     ref);
+}
+
+int hxs_result_forget(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		      const char *id)
+{
+	int r;
+
+	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
+		return -EINVAL;
+	r = take_away(s, "verify", kind, env, id, SUFFIX);
+	if (r >= 0)
+		r = take_away(s, "pins", kind, env, id, "");
+	return r < 0 ? r : 0;
+}
+
 bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
 			  const char *env, const char *id)
 {

@@ -53,11 +53,22 @@ int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
 int hxs_result_latest(const struct hxs_store *s, const char *env,
 		      char id[HXS_ID_LEN + 1]);
 
-/* Keep a snapshot for ever; and whether it is kept. */
+/* Keep a snapshot for ever; no longer; and whether it is kept. Durable. */
 HXS_MUST_CHECK
 int hxs_result_pin(struct hxs_store *s, enum hxs_kind kind, const char *env,
 		   const char *id, struct hxs_err *err);
+HXS_MUST_CHECK
+int hxs_result_unpin(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		     const char *id, struct hxs_err *err);
 bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
 			  const char *env, const char *id);
+
+/*
+ * Forget what is known of a snapshot that is gone: its result and its pin.
+ * What was not there is success. 0 or -errno.
+ */
+HXS_MUST_CHECK
+int hxs_result_forget(struct hxs_store *s, enum hxs_kind kind, const char *env,
+		      const char *id);
 
 #endif

@@ -69,8 +69,23 @@ void hxs_staging_release(struct hxs_staging *st);
 #define HXS_AUTO_STAGING __attribute__((cleanup(hxs_staging_release)))
 
 /*
- * Remove what crashed creates left of @env. The caller holds its lock.
- * @removed counts them.
+ * Remove snapshot @id, and what is known of it; the caller holds the lock of
+ * its environment. It gets a name that no reader takes for a snapshot's, that
+ * is made durable, and only then is anything in it removed: at any moment
+ * there is all of it or none.
+ *
+ * 1: removed. 0: not, and *@left says why: an operation uses it (its
+ * directory is locked with flock(2)), or it was marked as kept meanwhile.
+ * -HXS_ENOSUCH; -errno: the message says whether it is still there.
+ */
+HXS_MUST_CHECK
+int hxs_staging_discard(struct hxs_store *s, enum hxs_kind kind,
+			const char *env, const char *id, const char **left,
+			struct hxs_err *err);
+
+/*
+ * Remove what crashed creates and removals left of @env. The caller holds its
+ * lock. @removed counts them.
  */
 HXS_MUST_CHECK
 int hxs_staging_sweep(struct hxs_store *s, const char *env, unsigned *removed,

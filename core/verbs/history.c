@@ -48,6 +48,7 @@ static void set_failure(struct hxs_history_item *item, int r,
 			const char *reason)
 {
 	set_reason(item, reason);
+	item->unknown = r != -HXS_ECORRUPT;
 	item->denied = r == -EACCES || r == -EPERM;
 }
 

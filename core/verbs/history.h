@@ -15,6 +15,7 @@ struct hxs_history_item {
 	char id[HXS_ID_LEN + 1];
 	bool readable; /* nothing is seen to be wrong; else reason says what */
 	bool denied; /* ... and that is only that this user may not look */
+	bool unknown; /* ... and it could not be looked at: no damage */
 	bool has_meta; /* a foreign snapshot may do without */
 	struct hxs_meta meta; /* valid if has_meta */
 	bool foreign; /* no index.hxi */

@@ -24,7 +24,8 @@ test_expect_success 'no command, an unknown one, one like a known one' '
 	grep "did you mean .hxsnap list.?" err &&
 	usage "unknown command .verfy." --store x verfy &&
 	grep "did you mean .hxsnap verify.?" err &&
-	usage "unknown command .prune." prune dev &&
+	usage "unknown command .prun." prun dev &&
+	grep "did you mean .hxsnap prune.?" err &&
 	usage "unknown command .x." x &&
 	test_grep ! "did you mean" err &&
 	long=$(printf "%0200d" 0) &&
@@ -55,7 +56,8 @@ test_expect_success 'an argument is never optional, never empty, never too much'
 	usage "option .--tag. wants TAG, and got an empty word" create dev --tag= &&
 	usage "option .--store. wants DIR, and got an empty word" --store "" list &&
 	usage "option .--json. takes no argument" list --json=yes &&
-	usage "option .--full. takes no argument" create dev --full=
+	usage "option .--full. takes no argument" create dev --full= &&
+	usage "option .--apply. takes no argument" prune dev --apply=yes
 '
 
 test_expect_success 'too few words, too many' '
@@ -78,6 +80,11 @@ test_expect_success 'too few words, too many' '
 	usage "options .--history. and .--scratch. exclude" drill a --history --scratch x &&
 	usage "option .--scratch. wants DIR" drill a --scratch &&
 	usage "unexpected word .b." recover a b &&
+	usage "prune wants an environment" prune &&
+	usage "unexpected word .b." prune a b &&
+	usage "keep wants a snapshot" keep &&
+	usage "unkeep wants a snapshot" unkeep &&
+	usage "unexpected word .b." keep a b &&
 	usage "unexpected word .b." help list b &&
 	usage "unknown command .frob." help frob
 '

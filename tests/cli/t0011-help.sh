@@ -26,7 +26,8 @@ test_expect_success 'help goes to standard output and is a success' '
 
 test_expect_success 'the help lists every command, and each has its own' '
 	commands >list &&
-	for cmd in init create list show verify check repair diff restore rollback drill recover help; do
+	for cmd in init create list show verify check repair diff restore rollback \
+		drill keep unkeep prune recover help; do
 		grep -x "$cmd" list || return 1
 	done &&
 	while read -r cmd; do
