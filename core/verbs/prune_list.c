@@ -5,13 +5,11 @@
 #include "base/io.h"
 #include "format/manifest.h"
 #include "store/journal.h"
+#include "store/unconfirmed.h"
 #include "verbs/prune.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define UNCONFIRMED_DIR ".hxsnap/unconfirmed"
-#define UNCONFIRMED_MAX (1u << 20)
 
 void hxs_prune_list_release(struct hxs_prune_list *l)
 {
@@ -99,27 +97,6 @@ static int is_proven(struct hxs_store *s, const struct hxs_history_item *item,
 	return hxs_digest_equal(&found, &item->result.manifest);
 }
 
-/*
- * Whether a restore to be confirmed may have to go back to rollback point
- * @id: its record names it. What cannot be read may name any.
- */
-static bool is_awaited(struct hxs_store *s, const char *env, const char *id)
-{
-	HXS_AUTO_CLOSE int dir = -1, fd = -1;
-	HXS_AUTO_FREE char *text = NULL;
-	size_t len;
-
-	dir = hxs_io_open_dir(hxs_store_fd(s), UNCONFIRMED_DIR);
-	if (dir < 0)
-		return dir != -ENOENT;
-	fd = hxs_io_open_regular(dir, env, NULL);
-	if (fd < 0)
-		return fd != -ENOENT;
-	if (hxs_io_read_all(fd, UNCONFIRMED_MAX, &text, &len) < 0)
-		return true;
-	return memmem(text, len, id, strlen(id)) != NULL;
-}
-
 static unsigned held(struct hxs_store *s, const struct hxs_history_item *item,
 		     const struct hxs_journal *j)
 {
@@ -134,7 +111,7 @@ static unsigned held(struct hxs_store *s, const struct hxs_history_item *item,
 		bits |= 1u << HXS_RETENTION_IN_USE;
 	if (j && rollback && strcmp(j->rollback_id, item->id) == 0)
 		bits |= 1u << HXS_RETENTION_UNFINISHED;
-	if (rollback && is_awaited(s, item->env, item->id))
+	if (rollback && hxs_unconfirmed_wants(s, item->env, item->id))
 		bits |= 1u << HXS_RETENTION_UNCONFIRMED;
 	return bits;
 }
