@@ -323,16 +323,29 @@ int hxs_result_forget(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	return r < 0 ? r : 0;
 }
 
-bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
-			  const char *env, const char *id)
+static bool has_file(const struct hxs_store *s, const char *what,
+		     enum hxs_kind kind, const char *env, const char *id,
+		     const char *suffix)
 {
 	char path[PATH_SIZE];
 	HXS_AUTO_CLOSE int fd = -1;
 
 	if (!hxs_path_is_name(env) || !hxs_clock_is_id(id))
 		return false;
-	path_of(path, "pins", kind, env, id, "");
+	path_of(path, what, kind, env, id, suffix);
 	fd = hxs_io_open_beneath(hxs_store_fd(s), path, O_PATH, 0);
-	/* What cannot be told counts as kept: the error that loses nothing. */
+	/* What cannot be told counts as there: the error that loses nothing. */
 	return fd != -ENOENT && fd != -ENOTDIR;
+}
+
+bool hxs_result_is_pinned(const struct hxs_store *s, enum hxs_kind kind,
+			  const char *env, const char *id)
+{
+	return has_file(s, "pins", kind, env, id, "");
+}
+
+bool hxs_result_is_there(const struct hxs_store *s, enum hxs_kind kind,
+			 const char *env, const char *id)
+{
+	return has_file(s, "verify", kind, env, id, SUFFIX);
 }

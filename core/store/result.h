@@ -46,6 +46,10 @@ int hxs_result_note(struct hxs_store *s, enum hxs_kind kind, const char *env,
 int hxs_result_load(const struct hxs_store *s, enum hxs_kind kind,
 		    const char *env, const char *id, struct hxs_result *out);
 
+/* Whether there is one, be it damaged or not to be read. */
+bool hxs_result_is_there(const struct hxs_store *s, enum hxs_kind kind,
+			 const char *env, const char *id);
+
 /*
  * The newest backup of @env whose result says passed: 1 with @id filled, 0
  * when there is none, or -errno.

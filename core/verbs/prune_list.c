@@ -25,6 +25,29 @@ void hxs_prune_list_release(struct hxs_prune_list *l)
 
 /* ---- the snapshots ------------------------------------------------------ */
 
+/*
+ * What a lost result said of a backup is not known: it may be the newest one
+ * that was verified.
+ */
+static int check_result(struct hxs_store *s, struct hxs_history_item *item,
+			const char *ref, struct hxs_err *err)
+{
+	int r;
+
+	if (item->has_result || item->kind == HXS_ROLLBACK ||
+	    !hxs_result_is_there(s, item->kind, item->env, item->id))
+		return 0;
+	/* Or was it written this very moment? */
+	item->has_result = hxs_result_load(s, item->kind, item->env, item->id,
+					   &item->result) > 0;
+	if (item->has_result)
+		return 0;
+	r = hxs_err_set(err, EIO, "the verify result of '%s' cannot be read",
+			ref);
+	hxs_err_hint(err, "'hxsnap verify %s' makes a new one", ref);
+	return r;
+}
+
 static int describe_all(struct hxs_store *s, const char *env,
 			struct hxs_prune_list *l, struct hxs_err *err)
 {
@@ -51,11 +74,14 @@ static int describe_all(struct hxs_store *s, const char *env,
 		if (r < 0)
 			return r;
 		l->count++;
-		if (!item->unknown)
-			continue;
 		hxs_ref_format(l->kind, env, item->id, ref);
-		return hxs_err_set(err, EIO, "snapshot '%s' cannot be read: %s",
-				   ref, item->reason);
+		if (item->unknown)
+			return hxs_err_set(err, EIO,
+					   "snapshot '%s' cannot be read: %s",
+					   ref, item->reason);
+		r = check_result(s, item, ref, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
