@@ -377,26 +377,6 @@ test_expect_success 'the rollback point of a restore that is to be confirmed' '
 	ids rollbacks >got && echo $next >want && test_cmp want got
 '
 
-test_expect_success PTRACE 'a restore that has not ended: its snapshot and its rollback point' '
-	config "\"last\": 1, \"rollbacks\": {\"last\": 1}" && a_store &&
-	echo 1 >live/events/x && id=$(hxsnap -q create dev) && echo 2 >live/events/x &&
-	hxsnap -q create dev >out && hxsnap -q create dev >out &&
-	for n in $(seq 10 2 400); do
-		nthcall -f locks -m $n kill hxsnap -q restore dev/$id >out 2>&1
-		[ $? -eq 137 ] || return 1
-		! grep -q "\"rollback_id\": *\"2" "$STORE/.hxsnap/journal/dev" || break
-		hxsnap -q recover dev || return 1
-	done && test_path_is_file "$STORE/.hxsnap/journal/dev" &&
-	back=$(ids rollbacks) && [ -n "$back" ] &&
-	test_poll 20 "[ \$(date -u +%Y%m%dT%H%M%SZ) != $back ]" &&
-	next=$(date -u +%Y%m%dT%H%M%SZ) &&
-	cp -a "$STORE/rollbacks/dev/$back" "$STORE/rollbacks/dev/$next" &&
-	sed -i "s/$back/$next/" "$STORE/rollbacks/dev/$next/meta.json" &&
-	hold -x "$STORE/.hxsnap/locks/dev" && prune && let_go &&
-	plan $id stays "in use" && plan $back stays "a restore has not ended" &&
-	hxsnap -q recover dev
-'
-
 test_expect_success FUSE 'files that are open in a mount stay readable' '
 	three && mount_store mnt && test_when_finished "umount_store mnt" &&
 	exec 4<mnt/dev/20200101T000000Z/events/d/a && prune --apply &&

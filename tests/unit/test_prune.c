@@ -4,9 +4,16 @@
 
 #include "base/clock.h"
 #include "store/audit.h"
+#include "store/journal.h"
 #include "store/result.h"
 #include "store/staging.h"
 #include "verbs/prune.h"
+
+/* In place of libc's: ten years of what is made durable take too long here. */
+int fsync(int fd HXS_UNUSED)
+{
+	return 0;
+}
 
 static struct scratch here;
 static struct hxs_store *store;
@@ -299,6 +306,61 @@ static void test_forget(void)
 	is_int((long long)there(), 3, "the others are there");
 }
 
+/* ---- a restore that has not ended ------------------------------------------ */
+
+static int see_held(const struct hxs_prune_list lists[2], void *ctx,
+		    struct hxs_err *err HXS_UNUSED)
+{
+	unsigned *reasons = ctx;
+
+	if (lists[0].count == 5 && lists[1].count == 3) {
+		reasons[0] = lists[0].plan.reasons[1];
+		reasons[1] = lists[1].plan.reasons[0];
+		reasons[2] = lists[1].plan.reasons[1];
+	}
+	return 0;
+}
+
+static void test_unfinished(void)
+{
+	HXS_AUTO(config)
+	struct hxs_config *c =
+		config("\"last\": 1, \"rollbacks\": {\"last\": 1}");
+	unsigned reasons[3] = { 0 };
+	struct hxs_prune_opts opts = { .plan = see_held, .ctx = reasons };
+	struct hxs_journal j = { .state = HXS_JOURNAL_INTENT,
+				 .env = "dev",
+				 .reference = "dev/20200102T000000Z",
+				 .rollback_id = "20200101T000000Z" };
+	struct hxs_prune_report rep;
+	struct hxs_err err = HXS_ERR_INIT;
+
+	add_five();
+	if (hxs_io_mkdirs(hxs_store_fd(store), "rollbacks/dev/20200101T000000Z",
+			  0755) ||
+	    hxs_io_mkdirs(hxs_store_fd(store), "rollbacks/dev/20200102T000000Z",
+			  0755) ||
+	    hxs_io_mkdirs(hxs_store_fd(store), "rollbacks/dev/20200103T000000Z",
+			  0755) ||
+	    hxs_journal_write(store, &j, &err) < 0)
+		scratch_die(err.message);
+	scratch_file(here.fd,
+		     "store/rollbacks/dev/20200103T000000Z/manifest.sha256",
+		     "");
+	scratch_file(here.fd,
+		     "store/rollbacks/dev/20200102T000000Z/manifest.sha256",
+		     "");
+	scratch_file(here.fd,
+		     "store/rollbacks/dev/20200101T000000Z/manifest.sha256",
+		     "");
+	is_int(prune(c, false, &opts, &rep, &err), 0,
+	       "while a restore has not ended: %s", err.message);
+	is_int(reasons[0], 1 << HXS_RETENTION_IN_USE, "what it restores stays");
+	is_int(reasons[1], 1 << HXS_RETENTION_UNFINISHED,
+	       "and its rollback point");
+	is_int(reasons[2], 0, "and no other one");
+}
+
 int main(void)
 {
 	static const struct hxs_clock clock_ = { .now = now,
@@ -310,6 +372,7 @@ int main(void)
 	test_untold();
 	test_clock();
 	test_forget();
+	test_unfinished();
 	test_years();
 	hxs_clock_set(NULL);
 	hxs_store_close(store);
