@@ -189,7 +189,7 @@ def run(journal):
                     project(db, name, waiting)
                 waiting = []
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            time.sleep(0.001)
+            time.sleep(0.01)  # a file that always changes cannot be read
 
 
 def stop():
