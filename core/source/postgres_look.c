@@ -76,8 +76,9 @@ static int look_at_grants(struct hxs_postgres *c, struct hxs_postgres_about *a,
 		c, "look at its privileges",
 		"SELECT CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) "
 		"END, privilege_type, is_grantable FROM pg_database, "
-		"aclexplode(datacl) WHERE datname = current_database() "
-		"ORDER BY 1, 2",
+		"aclexplode(datacl) WITH ORDINALITY "
+		"AS x(grantor, grantee, privilege_type, is_grantable, n) "
+		"WHERE datname = current_database() ORDER BY n",
 		NULL, 0, &res, err);
 	if (r < 0)
 		return r;

@@ -159,3 +159,20 @@ pg_dsn() {
 	printf 'postgresql://%s:%s@127.0.0.1:%s/%s\n' "${2:-$PG_OWNER}" \
 		"${3:-$PG_PASSWORD}" "$PG_PORT" "$1"
 }
+
+# pg_source DATABASE [MORE]: write hxsnap.json for the environment dev, whose
+# source "database" this is; MORE is put into that (", \"jobs\": 2").
+pg_source() {
+	HXSNAP_CONFIG=$TRASH/hxsnap.json
+	export HXSNAP_CONFIG
+	cat >"$HXSNAP_CONFIG" <<-END
+	{"store": "$STORE", "environments": {"dev": {"sources": {"database":
+		{"kind": "postgres", "dsn": "$(pg_dsn "$1")"${2:-}}}}}}
+	END
+}
+
+# pg_databases: the names of all but the server's own.
+pg_databases() {
+	pg_super postgres "SELECT datname FROM pg_database WHERE datname NOT IN
+		('postgres', 'template0', 'template1') ORDER BY 1"
+}
