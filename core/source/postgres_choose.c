@@ -238,6 +238,41 @@ static void choose_table(struct hxs_postgres_load *l,
 	}
 }
 
+/*
+ * A dump of rows alone does not tell whose its sequences are: those of the
+ * table that is there are.
+ */
+static int choose_sequences(struct hxs_postgres_load *l,
+			    const struct hxs_postgres_part *p,
+			    struct hxs_err *err)
+{
+	static const char sql[] =
+		"SELECT sn.nspname, s.relname FROM pg_class c "
+		"JOIN pg_namespace n ON n.oid = c.relnamespace "
+		"JOIN pg_depend d ON d.refobjid = c.oid AND "
+		"d.refclassid = 'pg_class'::regclass AND "
+		"d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') "
+		"JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
+		"JOIN pg_namespace sn ON sn.oid = s.relnamespace "
+		"WHERE n.nspname = $1 AND c.relname = $2";
+	const char *values[] = { p->schema, p->table };
+	HXS_AUTO_RESULT PGresult *res = NULL;
+	size_t k;
+	int r, i;
+
+	r = hxs_postgres_ask(&l->conn, "look at its sequences", sql, values, 2,
+			     &res, err);
+	for (i = 0; r == 0 && i < l->conn.pq->ntuples(res); i++)
+		for (k = 0; k < l->toc.count; k++)
+			if (hxs_postgres_entry_is(&l->toc.entries[k],
+						  "SEQUENCE SET") &&
+			    is_named(&l->toc.entries[k], "SEQUENCE SET",
+				     hxs_postgres_get(&l->conn, res, i, 0),
+				     hxs_postgres_get(&l->conn, res, i, 1)))
+				l->toc.entries[k].chosen = true;
+	return r;
+}
+
 /* pg_restore tells best what belongs to a schema. */
 static int choose_schema(struct hxs_postgres_load *l, const char *schema,
 			 struct hxs_err *err)
@@ -343,6 +378,8 @@ int hxs_postgres_choose(struct hxs_postgres_load *l, struct hxs_err *err)
 			r = choose_schema(l, p->schema, err);
 		if (r == 0 && !l->about.data_only)
 			r = choose_home(l, p->schema, err);
+		else if (r == 0 && p->table)
+			r = choose_sequences(l, p, err);
 	}
 	return r < 0 ? r : choose_partitions(&l->toc, err);
 }

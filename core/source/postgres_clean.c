@@ -201,6 +201,8 @@ int hxs_postgres_sweep(struct hxs_system *sys, const struct hxs_names *ids,
 	HXS_AUTO_RESULT PGresult *res = NULL;
 	int r, i, n, one;
 
+	if (!ids) /* nothing is known of what may go */
+		return 0;
 	r = hxs_postgres_dsn_init(&dsn, sys->src, err);
 	c.deaf = true;
 	if (r == 0)

@@ -227,21 +227,21 @@ test_expect_success POSTGRES 'who may not is refused' '
 
 test_expect_success POSTGRES,TMPFS,ROOT 'a full disk: nothing is changed' '
 	mkdir small && mount -t tmpfs -o size=24m tmpfs small &&
-	test_when_finished "umount small" &&
-	mkdir small/space && chown postgres: small/space &&
+	test_when_finished "pg_source d" && mkdir small/space && chown postgres: small/space &&
 	pg_super postgres "CREATE TABLESPACE small
 		LOCATION \$\$$TRASH/small/space\$\$" &&
 	pg_super postgres "GRANT CREATE ON TABLESPACE small TO $PG_OWNER" &&
 	pg_super postgres "CREATE DATABASE e OWNER $PG_OWNER TABLESPACE small" &&
 	pg_source e && pg_sql e "CREATE TABLE t (n int);
-		INSERT INTO t SELECT generate_series(1, 50000)" &&
+		INSERT INTO t SELECT generate_series(1, 200000)" &&
+	pg_super e CHECKPOINT &&
 	full=$(hxsnap -q create dev --allow-shrink) &&
 	test_must_fail hxsnap restore "dev/$full" 2>err &&
 	test_grep "No space left on device" err &&
-	[ "$(pg_sql e "SELECT count(*) FROM t")" = 50000 ] &&
+	[ "$(pg_sql e "SELECT count(*) FROM t")" = 200000 ] &&
 	pg_databases >got && test_grep ! "hxsnap_[0-9a-f]*\$" got &&
 	pg_super postgres "DROP DATABASE e" &&
-	pg_super postgres "DROP TABLESPACE small" && pg_source d &&
+	pg_super postgres "DROP TABLESPACE small" && umount small &&
 	rm -rf "$STORE/backups/dev/$full"
 '
 
@@ -289,8 +289,11 @@ test_expect_success POSTGRES 'rows alone' '
 		\"data_only\": true" &&
 	rows=$(hxsnap -q create dev --allow-shrink) &&
 	pg_sql d "CREATE VIEW public.outside AS SELECT * FROM lens.item" &&
-	pg_sql d "TRUNCATE lens.link" && pg_sql d "DELETE FROM lens.item" &&
+	next=$(pg_sql d "SELECT last_value FROM lens.link_id_seq") &&
+	pg_sql d "TRUNCATE lens.link RESTART IDENTITY" &&
+	pg_sql d "DELETE FROM lens.item" &&
 	hxsnap -q restore "dev/$rows" >out && no_leftovers &&
+	[ "$(pg_sql d "SELECT last_value FROM lens.link_id_seq")" = $next ] &&
 	[ "$(pg_sql d "SELECT count(*) FROM lens.link")" -ge 500 ] &&
 	[ "$(pg_sql d "SELECT count(*) FROM public.outside")" = 500 ] &&
 	refused "point in time" hxsnap restore "dev/$rows" --until 5 &&
