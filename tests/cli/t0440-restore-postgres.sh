@@ -276,7 +276,7 @@ test_expect_success POSTGRES 'what others depend on is not torn out' '
 	refused "constraint link_item_fkey.*depends" hxsnap restore "dev/$id" \
 		database/schemas/lens/item &&
 	pg_sql d "CREATE VIEW public.outside AS SELECT * FROM lens.item" &&
-	refused "view outside depends" hxsnap restore "dev/$id" \
+	refused "view public.outside depends" hxsnap restore "dev/$id" \
 		database/schemas/lens &&
 	pg_sql d "DROP VIEW public.outside" &&
 	refused "only together" hxsnap restore "dev/$id" \
@@ -315,11 +315,14 @@ test_expect_success POSTGRES 'until a number, until a time' '
 	refused "statement 1" hxsnap restore "dev/$id" --until 7 && pg_source d
 '
 
-# whole_or_not: the word, and everything else, is of one state or the other.
+# whole_or_not: the word, and everything else, is of one state or the other;
+# but that after a crash a sequence may go on with a later number.
 whole_or_not() {
 	local word
 	word=$(pg_sql d "SELECT word FROM public.mark") && dump d >got &&
-		test_cmp "$word.sql" got && echo "state: $word"
+		sed "/setval(/d" "$word.sql" >want-sql &&
+		sed -i "/setval(/d" got && test_cmp want-sql got &&
+		echo "state: $word"
 }
 
 # interrupt COMMAND...: start it, and kill it at some instant; then recover.
