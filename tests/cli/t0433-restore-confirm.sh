@@ -423,8 +423,11 @@ killed_at() {
 		>out 2>err || status=$?
 	case $status in
 	137) ;;
-	200) last=1 ;;
-	*) return 1 ;;
+	1 | 200) last=1 ;; # that change never came: put back by itself
+	*)
+		echo "at $1: status $status" && cat err
+		return 1
+		;;
 	esac
 	if [ -e "$RECORD" ]; then
 		records=$((records + 1))
@@ -432,7 +435,10 @@ killed_at() {
 		test_poll 20 '[ $(date +%s) -ge "$(date -d "$(sed 1d "$RECORD" |
 			jq -r .confirm_until)" +%s)" ]' || return 1
 	fi
-	hxsnap -q recover 2>err || return 1
+	hxsnap -q recover 2>err || {
+		echo "at $1: not recovered" && cat err
+		return 1
+	}
 	listed >after && cmp -s before after && no_remains && no_record || {
 		echo "killed at $1:" && cat err && diff -u before after
 		return 1
