@@ -9,6 +9,7 @@
 #include "source/stage.h"
 #include "verbs/drill_parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -250,6 +251,7 @@ int hxs_drill_scratch_make(struct hxs_drill_run *run, struct hxs_err *err)
 	r = open_place(run, &place, err);
 	if (r < 0)
 		return r;
+	assert(place); /* of what was opened */
 	r = make_name(run);
 	if (r == 0 &&
 	    asprintf(&sc->path, "%s/%s", strcmp(place, "/") == 0 ? "" : place,
