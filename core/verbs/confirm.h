@@ -8,7 +8,7 @@
  */
 #include "verbs/restore.h"
 
-void hxs_pending_free(struct hxs_pending *p); /* takes NULL */
+void hxs_confirm_wait_free(struct hxs_confirm_wait *p); /* takes NULL */
 
 /*
  * Wait for the confirmation of the restore that @opts asked for and @rep tells

@@ -23,15 +23,15 @@ static void pause_for(long ms)
 	(void)nanosleep(&pause, NULL); /* a signal only shortens it */
 }
 
-struct hxs_pending {
+struct hxs_confirm_wait {
 	struct hxs_unconfirmed record;
 	struct hxs_lock *own;
 };
 
-struct hxs_pending *hxs_pending_new(struct hxs_unconfirmed *u,
-				    struct hxs_lock **own)
+struct hxs_confirm_wait *hxs_confirm_wait_new(struct hxs_unconfirmed *u,
+					      struct hxs_lock **own)
 {
-	struct hxs_pending *p = calloc(1, sizeof(*p));
+	struct hxs_confirm_wait *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
@@ -43,7 +43,7 @@ struct hxs_pending *hxs_pending_new(struct hxs_unconfirmed *u,
 	return p;
 }
 
-void hxs_pending_free(struct hxs_pending *p)
+void hxs_confirm_wait_free(struct hxs_confirm_wait *p)
 {
 	if (!p)
 		return;
@@ -273,7 +273,7 @@ int hxs_confirm_wait(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	     w.state == HXS_UNCONFIRMED_TAKEN_BACK) &&
 	    hxs_unconfirmed_drop(s, opts->env, &lost) < 0)
 		hxs_relay_warn(&relay, lost.message);
-	hxs_pending_free(rep->pending);
+	hxs_confirm_wait_free(rep->pending);
 	rep->pending = NULL;
 	if (r < 0)
 		hxs_restore_end(s, opts, r, why.message, rep);

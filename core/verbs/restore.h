@@ -62,12 +62,12 @@ enum hxs_restore_outcome {
 	HXS_RESTORE_NOT_PUT_BACK, /* that was tried, and failed */
 };
 
-struct hxs_pending; /* verbs/confirm.h */
+struct hxs_confirm_wait; /* verbs/confirm.h */
 
 struct hxs_restore_report {
 	enum hxs_restore_outcome outcome; /* also when it failed */
 	int64_t confirm_until; /* with confirm_within; else 0 */
-	struct hxs_pending *pending; /* UNCONFIRMED */
+	struct hxs_confirm_wait *pending; /* UNCONFIRMED */
 	/* PUT_BACK: what had been restored, or "" if that is not kept; */
 	char undo_id[HXS_ID_LEN + 1];
 	struct hxs_after after_undo; /* ... and the hooks of putting back */

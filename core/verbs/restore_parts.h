@@ -91,8 +91,8 @@ void hxs_restore_end(struct hxs_store *s, const struct hxs_restore_opts *opts,
 /* ---- confirm.c --------------------------------------------------------- */
 
 /* That @u, whose owner's lock is *@own, is to be waited for; NULL: no memory. */
-struct hxs_pending *hxs_pending_new(struct hxs_unconfirmed *u,
-				    struct hxs_lock **own);
+struct hxs_confirm_wait *hxs_confirm_wait_new(struct hxs_unconfirmed *u,
+					      struct hxs_lock **own);
 
 /* Own the record as soon as whoever has settled it has seen that. */
 HXS_MUST_CHECK

@@ -189,7 +189,7 @@ static void begin_waiting(struct call *c)
 		hxs_relay_warn(&relay, err.message);
 	rep->outcome = HXS_RESTORE_UNCONFIRMED;
 	rep->confirm_until = c->record.deadline;
-	rep->pending = hxs_pending_new(&c->record, &c->own);
+	rep->pending = hxs_confirm_wait_new(&c->record, &c->own);
 	if (!rep->pending) /* the next command puts it back */
 		hxs_relay_warn(&relay, "out of memory: the confirmation cannot "
 				       "be waited for");

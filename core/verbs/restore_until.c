@@ -25,7 +25,7 @@ void hxs_restore_report_release(struct hxs_restore_report *rep)
 	free(rep->records);
 	rep->records = NULL;
 	rep->record_count = 0;
-	hxs_pending_free(rep->pending);
+	hxs_confirm_wait_free(rep->pending);
 	rep->pending = NULL;
 }
 

@@ -8,7 +8,7 @@ make_here() {
 	make -C "$HXS_SRC" --no-print-directory -o all B="$HXS_BUILD" "$@"
 }
 
-test_expect_success 'install puts programs, manuals and hxsnap.mk below DESTDIR' '
+test_expect_success 'install puts all that there is below DESTDIR' '
 	make_here install DESTDIR="$TRASH/dest dir" PREFIX=/usr &&
 	(cd "dest dir" && find . ! -type d) | sort >got &&
 	{
@@ -17,7 +17,21 @@ test_expect_success 'install puts programs, manuals and hxsnap.mk below DESTDIR'
 		done &&
 		for f in "$HXS_SRC"/man/*.[1-9]; do
 			echo "./usr/share/man/man${f##*.}/${f##*/}" || return 1
-		done && echo ./usr/include/hxsnap.mk
+		done &&
+		for f in "$HXS_SRC"/systemd/*.service "$HXS_SRC"/systemd/*.timer; do
+			echo "./usr/lib/systemd/system/${f##*/}" || return 1
+		done &&
+		for f in "$HXS_SRC"/examples/*; do
+			echo "./usr/share/doc/hxsnap/examples/${f##*/}" || return 1
+		done &&
+		cat <<-\END
+		./usr/include/hxsnap.mk
+		./usr/share/bash-completion/completions/hxsnap
+		./usr/share/doc/hxsnap/README.md
+		./usr/share/doc/hxsnap/systemd.md
+		./usr/share/fish/vendor_completions.d/hxsnap.fish
+		./usr/share/zsh/site-functions/_hxsnap
+		END
 	} | sort >want &&
 	test_cmp want got &&
 	test "$(stat -c %a "dest dir/usr/bin/hxsnap")" = 755 &&
