@@ -292,9 +292,9 @@ static int take_settings(const struct hxs_json *v, struct hxs_postgres_about *a,
 static int take_things(const struct hxs_json *v, struct hxs_postgres_about *a,
 		       struct hxs_err *err)
 {
-	const struct hxs_json *e;
+	const struct hxs_json *e = NULL;
 	int64_t oid = 0;
-	void *room;
+	void *room = NULL;
 	int r;
 
 	r = take_array(v, "things", sizeof(*a->things), &e, &room, err);
@@ -311,7 +311,7 @@ static int take_things(const struct hxs_json *v, struct hxs_postgres_about *a,
 			r = take(e, "kind", false, &kind, err);
 		if (r == 0)
 			r = take_number(e, "oid", &oid, err);
-		if (r == 0) {
+		if (r == 0 && kind) {
 			t->kind = kind[0];
 			t->oid = (uint32_t)oid;
 		}

@@ -144,7 +144,7 @@ int hxs_postgres_whole_clean(struct hxs_system *sys, bool ahead,
 	HXS_AUTO_POSTGRES_DSN struct hxs_postgres_dsn dsn = { .options = NULL };
 	HXS_AUTO_POSTGRES struct hxs_postgres c = HXS_POSTGRES_INIT;
 	const struct hxs_journal_system *rec = sys->rec;
-	struct hxs_postgres_places p;
+	struct hxs_postgres_places p = { .named = 0 };
 	int r;
 
 	r = hxs_postgres_swap_open(&c, sys, &dsn, err);
@@ -215,7 +215,7 @@ int hxs_postgres_sweep(struct hxs_system *sys, const struct hxs_names *ids,
 				     "pg_database WHERE NOT datallowconn AND "
 				     "datname LIKE '%\\_hxsnap\\_%' ORDER BY 2",
 				     NULL, 0, &res, err);
-	n = r < 0 ? 0 : c.pq->ntuples(res);
+	n = r < 0 || !c.pq ? 0 : c.pq->ntuples(res);
 	for (i = 0; i < n; i++) {
 		one = sweep_one(&c, hxs_postgres_get_oid(&c, res, i, 0),
 				hxs_postgres_get(&c, res, i, 1),

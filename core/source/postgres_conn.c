@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -338,6 +339,7 @@ int hxs_postgres_ask(struct hxs_postgres *c, const char *what, const char *sql,
 		     const char *const *values, int count, PGresult **out,
 		     struct hxs_err *err)
 {
+	assert(c->pq); /* it was opened */
 	if (!c->pq->send_query_params(c->conn, sql, count, NULL, values, NULL,
 				      NULL, 0))
 		return failed(c, NULL, what, err);

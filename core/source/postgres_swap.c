@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -148,10 +149,12 @@ static void put_rename(struct hxs_postgres *c, struct hxs_buf *sql,
 static int rename_both(struct hxs_postgres *c, const char *away,
 		       const char *from, struct hxs_err *err)
 {
-	const char *name = c->sys->rec->name;
 	HXS_AUTO_BUF struct hxs_buf sql = HXS_BUF_INIT;
 	HXS_AUTO_BUF struct hxs_buf what = HXS_BUF_INIT;
+	const char *name;
 
+	assert(c->sys); /* it was opened */
+	name = c->sys->rec->name;
 	(void)hxs_buf_puts(&sql, "BEGIN;\n");
 	if (away)
 		put_rename(c, &sql, name, away);
@@ -212,7 +215,7 @@ int hxs_postgres_whole_intend(struct hxs_system *sys, struct hxs_err *err)
 	HXS_AUTO_POSTGRES struct hxs_postgres c = HXS_POSTGRES_INIT;
 	struct hxs_journal_system *rec = sys->rec;
 	char kept[HXS_POSTGRES_NAME_MAX + 1];
-	struct hxs_postgres_places p;
+	struct hxs_postgres_places p = { .named = 0 };
 	int r;
 
 	r = hxs_postgres_kept_name(rec->name, sys->rollback_id, kept);
@@ -245,7 +248,7 @@ int hxs_postgres_whole_intend(struct hxs_system *sys, struct hxs_err *err)
 static int exchange(struct hxs_postgres *c, struct hxs_err *err)
 {
 	const struct hxs_journal_system *rec = c->sys->rec;
-	struct hxs_postgres_places p;
+	struct hxs_postgres_places p = { .named = 0 };
 	int r;
 
 	r = hxs_postgres_places(c, &p, err);
@@ -311,7 +314,7 @@ int hxs_postgres_whole_back(struct hxs_system *sys, struct hxs_err *err)
 	HXS_AUTO_POSTGRES_DSN struct hxs_postgres_dsn dsn = { .options = NULL };
 	HXS_AUTO_POSTGRES struct hxs_postgres c = HXS_POSTGRES_INIT;
 	const struct hxs_journal_system *rec = sys->rec;
-	struct hxs_postgres_places p;
+	struct hxs_postgres_places p = { .named = 0 };
 	int r;
 
 	if (!rec->new_oid) /* it was never meant to be exchanged */

@@ -172,7 +172,8 @@ test_fail_() { # name, body
 		[ -z "$test_verbose" ] && tail -n 200 "$test_log" 2>/dev/null
 	} | test_show_
 	if [ -n "$test_immediate" ]; then
-		test_over=1
+		test_over=1 test_immediate=''
+		test_cleanup_all_ # the files stay, to be looked at
 		exit 1
 	fi
 }
