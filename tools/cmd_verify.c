@@ -141,8 +141,8 @@ static int verify_one(struct run_state *s, const struct hxs_named *snap,
 		*s->err = why;
 		return r;
 	}
-	if (r == -HXS_ENOSUCH && listed)
-		return 0; /* removed since it was listed */
+	if ((r == -HXS_ENOSUCH || r == -HXS_EBUSY) && listed)
+		return 0; /* removed since it was listed, or just now */
 	s->checked++;
 	printed = print_report(s, r, &why, &rep);
 	if (r < 0)
