@@ -93,7 +93,7 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 		.scratch = hxs_args_value(args, "scratch"),
 		.tool_version = HXS_VERSION,
 	};
-	struct hxs_ref ref;
+	struct hxs_ref ref = { .which = HXS_REF_ENV };
 	int r;
 
 	r = hxs_args_words(args, 1, 1, "an environment or a snapshot", err);

@@ -53,6 +53,17 @@ int hxs_postgres_dsn_text(const struct hxs_postgres_dsn *d,
 			  const char *database, const char *application,
 			  struct hxs_buf *out);
 
+/*
+ * For how long one waits for a server that has vanished, unless the dsn says
+ * otherwise: keys and values.
+ */
+#define HXS_POSTGRES_PATIENCE 5
+extern const char *const hxs_postgres_patience[HXS_POSTGRES_PATIENCE][2];
+
+/* Whether the dsn, or the environment, says something of @keyword. */
+bool hxs_postgres_dsn_has(const struct hxs_postgres_dsn *d,
+			  const char *keyword);
+
 /* What servers and programs say, on one line and without the password. */
 void hxs_postgres_dsn_say(const struct hxs_postgres_dsn *d, const char *said,
 			  struct hxs_buf *out);

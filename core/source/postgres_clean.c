@@ -158,6 +158,12 @@ int hxs_postgres_whole_clean(struct hxs_system *sys, bool ahead,
 			return drop(&c, p.staged, rec->staged, err);
 		return 0;
 	}
+	if (rec->new_oid && p.named != rec->new_oid)
+		return hxs_err_set(err, HXS_ECORRUPT,
+				   "database '%s' is not the one that was "
+				   "restored: has the server lost what it "
+				   "said was done?",
+				   rec->name);
 	if (!rec->old_oid || p.kept != rec->old_oid)
 		return 0;
 	return sys->rollback_id[0] ? keep(&c, rec->kept, err)

@@ -50,7 +50,7 @@ static PGconn *start(const struct hxs_postgres_dsn *dsn, const char *database)
 
 	for (o = dsn->options; o->keyword; o++)
 		n++;
-	n += HXS_ARRAY_LEN(own) + 1;
+	n += HXS_ARRAY_LEN(own) + HXS_POSTGRES_PATIENCE + 1;
 	keys = calloc(n, sizeof(*keys));
 	values = calloc(n, sizeof(*values));
 	if (!keys || !values)
@@ -67,6 +67,12 @@ static PGconn *start(const struct hxs_postgres_dsn *dsn, const char *database)
 	for (i = 0; i < HXS_ARRAY_LEN(own); i++, n++) {
 		keys[n] = own[i][0];
 		values[n] = own[i][1];
+	}
+	for (i = 0; i < HXS_POSTGRES_PATIENCE; i++) {
+		if (hxs_postgres_dsn_has(dsn, hxs_postgres_patience[i][0]))
+			continue;
+		keys[n] = hxs_postgres_patience[i][0];
+		values[n++] = hxs_postgres_patience[i][1];
 	}
 	return dsn->pq->connect_start(keys, values, 0);
 }
@@ -138,6 +144,7 @@ static int prepare(struct hxs_postgres *c, struct hxs_err *err)
 		"SET statement_timeout = 0; SET lock_timeout = '30s'; "
 		"SET idle_in_transaction_session_timeout = 0; "
 		"SET default_transaction_read_only = off; "
+		"SET synchronous_commit = on; "
 		"SET default_transaction_isolation = 'read committed'; "
 		"SET standard_conforming_strings = on; "
 		"SET row_security = off; SET search_path = pg_catalog; "

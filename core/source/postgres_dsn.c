@@ -27,6 +27,25 @@ static const char *value(const struct hxs_postgres_dsn *d, const char *keyword)
 	return o && o->val && o->val[0] ? o->val : NULL;
 }
 
+bool hxs_postgres_dsn_has(const struct hxs_postgres_dsn *d, const char *keyword)
+{
+	return value(d, keyword) != NULL;
+}
+
+/* A secret besides the password, of whatever version the library is. */
+static const char *find_secret(const struct hxs_postgres_dsn *d)
+{
+	const PQconninfoOption *o;
+
+	for (o = d->options; o->keyword; o++)
+		if (o->val && o->val[0] &&
+		    strcmp(o->keyword, "password") != 0 &&
+		    ((o->dispchar && o->dispchar[0] == '*') ||
+		     strncmp(o->keyword, "scram_", 6) == 0))
+			return o->keyword;
+	return NULL;
+}
+
 void hxs_postgres_dsn_release(struct hxs_postgres_dsn *d)
 {
 	PQconninfoOption *o;
@@ -43,6 +62,7 @@ int hxs_postgres_dsn_init(struct hxs_postgres_dsn *d,
 			  const struct hxs_config_source *src,
 			  struct hxs_err *err)
 {
+	const char *secret;
 	char *why = NULL;
 	int r;
 
@@ -63,11 +83,12 @@ int hxs_postgres_dsn_init(struct hxs_postgres_dsn *d,
 		return hxs_err_set(err, HXS_EUSAGE,
 				   "source '%s': its dsn names no database",
 				   src->name);
-	if (value(d, "sslpassword"))
+	secret = find_secret(d);
+	if (secret)
 		return hxs_err_set(err, HXS_EUSAGE,
-				   "source '%s': its dsn has an sslpassword, "
-				   "which cannot be handed to programs safely",
-				   src->name);
+				   "source '%s': its dsn has '%s', which "
+				   "cannot be handed to programs safely",
+				   src->name, secret);
 	if (d->password && strpbrk(d->password, "\r\n"))
 		return hxs_err_set(err, HXS_EUSAGE,
 				   "source '%s': the password in its dsn has "
@@ -87,11 +108,18 @@ static void put_pair(struct hxs_buf *out, const char *keyword, const char *text)
 	(void)hxs_buf_putc(out, '\'');
 }
 
+const char *const hxs_postgres_patience[HXS_POSTGRES_PATIENCE][2] = {
+	{ "connect_timeout", "10" },	 { "keepalives_idle", "30" },
+	{ "keepalives_interval", "10" }, { "keepalives_count", "3" },
+	{ "tcp_user_timeout", "60000" },
+};
+
 int hxs_postgres_dsn_text(const struct hxs_postgres_dsn *d,
 			  const char *database, const char *application,
 			  struct hxs_buf *out)
 {
 	const PQconninfoOption *o;
+	size_t i;
 
 	for (o = d->options; o->keyword; o++) {
 		if (!o->val || strcmp(o->keyword, "dbname") == 0 ||
@@ -107,8 +135,10 @@ int hxs_postgres_dsn_text(const struct hxs_postgres_dsn *d,
 		put_pair(out, "application_name", application);
 	else
 		put_pair(out, "fallback_application_name", "hxsnap");
-	if (!value(d, "connect_timeout"))
-		put_pair(out, "connect_timeout", "10");
+	for (i = 0; i < HXS_POSTGRES_PATIENCE; i++)
+		if (!hxs_postgres_dsn_has(d, hxs_postgres_patience[i][0]))
+			put_pair(out, hxs_postgres_patience[i][0],
+				 hxs_postgres_patience[i][1]);
 	return hxs_buf_status(out);
 }
 

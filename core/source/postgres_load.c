@@ -107,6 +107,7 @@ static int put_begin(struct hxs_postgres_load *l, struct hxs_buf *out,
 			     "SET transaction_read_only = off;\n"
 			     "SET standard_conforming_strings = on;\n"
 			     "SET lock_timeout = '30s';\n"
+			     "SET synchronous_commit = on;\n"
 			     "SELECT 1 / (CASE WHEN pg_try_advisory_xact_lock"
 			     "(%" PRId64 ") THEN 0 ELSE 1 END);\n",
 			     load_key(l));

@@ -97,6 +97,26 @@ static int look_at_grants(struct hxs_postgres *c, struct hxs_postgres_about *a,
 	return 0;
 }
 
+/* Whether row @i is a setting that a snapshot must not hold. */
+static bool is_secret(const struct hxs_postgres *c, const PGresult *res, int i)
+{
+	return hxs_config_is_secret(hxs_postgres_get(c, res, i, 1)) ||
+	       hxs_config_has_password(hxs_postgres_get(c, res, i, 2));
+}
+
+static void warn_secret(const struct hxs_postgres *c, const char *name)
+{
+	const struct hxs_capture_ears *ears = &c->sys->ears;
+	HXS_AUTO_BUF struct hxs_buf text = HXS_BUF_INIT;
+
+	(void)hxs_buf_printf(&text,
+			     "source '%s': what database '%s' sets '%s' to is "
+			     "left out: it sounds like a secret",
+			     c->sys->src->name, c->database, name);
+	if (ears->warning)
+		ears->warning(hxs_buf_str(&text), ears->ctx);
+}
+
 static int look_at_settings(struct hxs_postgres *c,
 			    struct hxs_postgres_about *a, struct hxs_err *err)
 {
@@ -118,9 +138,13 @@ static int look_at_settings(struct hxs_postgres *c,
 	if (!a->settings)
 		return no_memory(c, err);
 	for (i = 0; i < n; i++) {
-		struct hxs_postgres_setting *s =
-			&a->settings[a->setting_count++];
+		struct hxs_postgres_setting *s;
 
+		if (is_secret(c, res, i)) {
+			warn_secret(c, hxs_postgres_get(c, res, i, 1));
+			continue;
+		}
+		s = &a->settings[a->setting_count++];
 		if (take(c, res, i, 0, &s->role) < 0 ||
 		    take(c, res, i, 1, &s->name) < 0 ||
 		    take(c, res, i, 2, &s->value) < 0)

@@ -70,6 +70,7 @@ struct hxs_target {
  */
 struct hxs_journal_system {
 	char *source;
+	bool begun; /* its live state may not be the old one any more */
 	/* A database that is exchanged: its name; the new one's until then, */
 	char *name, *staged;
 	char *kept; /* ... and the old one's from then on */

@@ -105,6 +105,7 @@ static void put_system(struct hxs_json_out *o,
 
 	hxs_json_out_object(o, NULL);
 	hxs_json_out_string(o, "source", s->source);
+	hxs_json_out_bool(o, "begun", s->begun);
 	put_maybe(o, "name", s->name);
 	put_maybe(o, "staged", s->staged);
 	put_maybe(o, "kept", s->kept);
@@ -354,6 +355,7 @@ static void read_system(struct reader *rd, const struct hxs_json *v,
 		return;
 	}
 	s->source = get_name(rd, v, "source");
+	s->begun = get_bool(rd, v, "begun");
 	s->name = get_maybe(rd, v, "name");
 	s->staged = get_maybe(rd, v, "staged");
 	s->kept = get_maybe(rd, v, "kept");

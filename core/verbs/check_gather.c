@@ -316,7 +316,8 @@ static int see_restores(struct gather *g, struct hxs_check_env *e)
 	if (r > 0 && u.state == HXS_UNCONFIRMED_BEGUN &&
 	    hxs_lock_held(g->store, e->name))
 		return 0;
-	if (r > 0 && hxs_unconfirmed_is_open(&u)) {
+	if (r > 0 && (hxs_unconfirmed_is_open(&u) ||
+		      u.state == HXS_UNCONFIRMED_FAILED)) {
 		e->unconfirmed = true;
 		e->confirm_failed = u.state == HXS_UNCONFIRMED_FAILED;
 		e->confirm_until = u.deadline;

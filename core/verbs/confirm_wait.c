@@ -258,6 +258,11 @@ int hxs_confirm_wait(struct hxs_store *s, const struct hxs_restore_opts *opts,
 	};
 	int r;
 
+	if (!rep->pending && rep->outcome == HXS_RESTORE_UNCONFIRMED)
+		return hxs_err_errno(err, ENOMEM,
+				     "'%s' was restored, but cannot be waited "
+				     "for",
+				     rep->reference);
 	if (!rep->pending)
 		return 0;
 	w.record = &rep->pending->record;

@@ -4,6 +4,7 @@
  */
 #include "verbs/drill_parts.h"
 
+#include "store/unconfirmed.h"
 #include "verbs/recover.h"
 
 #include <errno.h>
@@ -263,6 +264,8 @@ static int begin(struct hxs_drill_run *run, struct hxs_err *err)
 {
 	struct hxs_drill_report *rep = run->rep;
 	struct hxs_recover_report recovered = { .removed = 0 };
+	HXS_AUTO_UNCONFIRMED struct hxs_unconfirmed before =
+		HXS_UNCONFIRMED_INIT;
 	const struct hxs_ref *ref = run->opts->ref;
 	const char *name = ref->env;
 	int r;
@@ -292,6 +295,9 @@ static int begin(struct hxs_drill_run *run, struct hxs_err *err)
 	if (r == 0 && run->lock)
 		r = hxs_recover_locked(run->store, run->opts->config, name,
 				       &recovered, err);
+	/* What an ended restore left to be confirmed is not this journal's. */
+	if (r == 0 && run->lock)
+		r = hxs_unconfirmed_settle(run->store, name, &before, err);
 	return r < 0 ? r : choose_id(run, err);
 }
 

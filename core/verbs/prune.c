@@ -8,6 +8,7 @@
 #include "source/system.h"
 #include "store/audit.h"
 #include "store/lock.h"
+#include "store/result.h"
 #include "store/staging.h"
 #include "verbs/recover.h"
 #include "verbs/relay.h"
@@ -110,6 +111,32 @@ static int remove_one(struct prune *p, enum hxs_kind kind, const char *id,
 	return 0;
 }
 
+/*
+ * Whether the verified backup that the plan relies on still is one: readers
+ * and verifies wait for no lock, and removing takes its time.
+ */
+static int check_verified(const struct prune *p, const struct hxs_prune_list *l,
+			  struct hxs_err *err)
+{
+	struct hxs_result res;
+	size_t n;
+
+	for (n = 0; l->kind == HXS_BACKUP && n < l->count; n++) {
+		const char *id = l->items[n].id;
+
+		if (!(l->plan.reasons[n] & 1u << HXS_RETENTION_VERIFIED) ||
+		    (hxs_result_load(p->store, l->kind, p->env->name, id,
+				     &res) > 0 &&
+		     res.passed))
+			continue;
+		return hxs_err_set(err, HXS_EBUSY,
+				   "backup '%s/%s', which was verified, was "
+				   "found damaged meanwhile",
+				   p->env->name, id);
+	}
+	return 0;
+}
+
 static int remove_all(struct prune *p, struct hxs_err *err)
 {
 	const struct hxs_prune_list *l;
@@ -119,9 +146,13 @@ static int remove_all(struct prune *p, struct hxs_err *err)
 	p->relay.files_total = p->report->going;
 	for (i = 0; i < HXS_ARRAY_LEN(p->lists); i++) {
 		l = &p->lists[i];
-		for (n = 0; r == 0 && n < l->count; n++)
-			if (!l->plan.reasons[n])
+		for (n = 0; r == 0 && n < l->count; n++) {
+			if (l->plan.reasons[n])
+				continue;
+			r = check_verified(p, l, err);
+			if (r == 0)
 				r = remove_one(p, l->kind, l->items[n].id, err);
+		}
 	}
 	return r;
 }

@@ -147,7 +147,7 @@ int hxs_restore_take_back(struct hxs_store *s,
 			  const struct hxs_unconfirmed *u,
 			  struct hxs_restore_report *rep, struct hxs_err *err)
 {
-	enum hxs_unconfirmed_state found;
+	enum hxs_unconfirmed_state found, then = HXS_UNCONFIRMED_FAILED;
 	struct hxs_restore_report undo = { .files = 0 };
 	struct hxs_err why = HXS_ERR_INIT, lost = HXS_ERR_INIT;
 	struct hxs_relay relay = { .to = opts->listener };
@@ -165,9 +165,12 @@ int hxs_restore_take_back(struct hxs_store *s,
 			hxs_relay_warn(&relay, lost.message);
 		return err->code;
 	}
+	/* Who may not write there leaves it to the next who may. */
+	if (r == -EROFS || r == -EACCES || r == -EPERM)
+		then = HXS_UNCONFIRMED_WAITING;
 	if (hxs_unconfirmed_turn(s, u->env, u->rollback_id,
-				 1u << HXS_UNCONFIRMED_UNDOING,
-				 HXS_UNCONFIRMED_FAILED, &found, &lost) < 0)
+				 1u << HXS_UNCONFIRMED_UNDOING, then, &found,
+				 &lost) < 0)
 		hxs_relay_warn(&relay, lost.message);
 	return hxs_restore_not_back(u, rep, &why, err);
 }

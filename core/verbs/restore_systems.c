@@ -319,7 +319,11 @@ int hxs_restore_systems_swap(struct hxs_restore *rs, double *absent,
 
 		if (dir < 0)
 			return dir;
-		r = s->ops->swap(&s->sys, dir, hxs_buf_str(&path), err);
+		/* One that was not touched is not to get an older state. */
+		s->sys.rec->begun = true;
+		r = hxs_journal_write(rs->store, rs->journal, err);
+		if (r == 0)
+			r = s->ops->swap(&s->sys, dir, hxs_buf_str(&path), err);
 		*absent += s->sys.absent;
 	}
 	return r;

@@ -203,6 +203,8 @@ int hxs_restore_systems_back(struct hxs_store *s,
 	int r, failed = 0;
 
 	for (i = j->system_count; i-- > 0;) {
+		if (!j->systems[i].begun)
+			continue;
 		r = give_back(s, config, j, i, &why);
 		if (r < 0 && failed == 0) {
 			failed = r;

@@ -105,7 +105,9 @@ static int look_before(struct call *c, struct hxs_err *err)
 	    c->before.state == HXS_UNCONFIRMED_TAKEN_BACK)
 		return clear_settled(c, err);
 	c->answers = is_rollback_of(o, &c->before);
-	if (!c->answers && hxs_unconfirmed_is_open(&c->before))
+	if (!c->answers && (hxs_unconfirmed_is_open(&c->before) ||
+			    (c->before.state == HXS_UNCONFIRMED_FAILED &&
+			     o->confirm_within > 0)))
 		return refuse(&c->before, err);
 	return 0;
 }

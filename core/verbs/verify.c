@@ -84,8 +84,8 @@ static void warn(const struct hxs_verify_opts *opts, const char *text)
 }
 
 /*
- * Whether a reader met damage since @started: what is right in our eyes may
- * have been read before that.
+ * Whether a reader or another verify met damage since @started: what is right
+ * in our eyes may have been read before that.
  */
 static bool was_met(const struct hxs_store *s, enum hxs_kind kind,
 		    const char *env, const char *id, int64_t started)
@@ -93,7 +93,7 @@ static bool was_met(const struct hxs_store *s, enum hxs_kind kind,
 	struct hxs_result known;
 
 	return hxs_result_load(s, kind, env, id, &known) > 0 && !known.passed &&
-	       known.by_reader && known.when > started;
+	       known.when > started;
 }
 
 static void save_result(struct hxs_store *s, enum hxs_kind kind,

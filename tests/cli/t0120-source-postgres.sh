@@ -2,8 +2,8 @@
 test_description='a PostgreSQL database is captured: all of it or a part, one
 state of it while others write, and no secret goes anywhere'
 . "$(dirname "$0")/../lib/lib.sh"
-. "$(dirname "$0")/../lib/restore.sh"
-. "$(dirname "$0")/../lib/postgres.sh"
+. "$HXS_SRC/tests/lib/restore.sh"
+. "$HXS_SRC/tests/lib/postgres.sh"
 
 # snapshot ID: where its database lies.
 snapshot() {

@@ -2,8 +2,8 @@
 test_description='a PostgreSQL database is restored: wholly old or wholly new,
 whoever is connected, and whatever is killed meanwhile'
 . "$(dirname "$0")/../lib/lib.sh"
-. "$(dirname "$0")/../lib/restore.sh"
-. "$(dirname "$0")/../lib/postgres.sh"
+. "$HXS_SRC/tests/lib/restore.sh"
+. "$HXS_SRC/tests/lib/postgres.sh"
 
 # How often a restore is killed.
 KILLS=12

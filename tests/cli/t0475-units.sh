@@ -62,8 +62,8 @@ test_expect_success 'each is hardened' '
 
 test_expect_success 'their command lines and those of cron are understood' '
 	{ sed -n "s/^ExecStart=\(hxsnap .*\)/\1/p" "$units"/*.service &&
-		sed -n "s/^[^#].*|| \(hxsnap .*\)/\1/p" "$HXS_SRC/examples/cron" |
-			sed "s/ >.*//"; } >commands &&
+		sed -n "s/^[^#].*\(hxsnap -q .*\)/\1/p" "$HXS_SRC/examples/cron" |
+			sed "s/ >.*//; s/).*//"; } >commands &&
 	[ "$(wc -l <commands)" -eq 10 ] && hxsnap -h >help &&
 	while read -r _ _ cmd words; do
 		hxsnap complete -- "$cmd" - | cut -f 1 >options &&

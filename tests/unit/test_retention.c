@@ -226,8 +226,8 @@ static void test_reasons(void)
 	};
 	static const char *const want[] = {
 		"",
-		"kept; in use; a restore has not ended; a restore waits for "
-		"confirmation",
+		("kept; in use; a restore has not ended; a restore waits for "
+		 "confirmation"),
 		"its tags cannot be read",
 		"tag 'A': last; tag 'A': monthly; tag 'B': forever",
 		"newest verified",
