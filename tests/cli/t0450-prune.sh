@@ -246,7 +246,7 @@ test_expect_success PTRACE 'what cannot be read stops it, or stays' '
 		test_cmp - may && n=0 refused=0 status=0 &&
 	while [ $status -ne 200 ]; do
 		n=$((n + 1)) status=0
-		nthcall $n EIO hxsnap prune dev >plan 2>err || status=$?
+		nthcall -f hxsnap.json $n EIO hxsnap prune dev >plan 2>err || status=$?
 		going | grep -vxF -f may >more && cat more err && return 1
 		[ $status -eq 0 ] || [ $status -eq 200 ] || {
 			grep "^hxsnap: .*Input/output error\|cannot be read" err &&
