@@ -112,19 +112,27 @@ static void test_kept(void)
 
 /* ---- where it is ------------------------------------------------------- */
 
+#define KEEPALIVE                                         \
+	" keepalives_idle='30' keepalives_interval='10' " \
+	"keepalives_count='3' tcp_user_timeout='60000'"
+
 static const struct {
 	const char *dsn, *database, *text; /* text NULL: refused */
 } dsns[] = {
 	{ "postgresql://app:hush@localhost:5433/nexus", "nexus",
 	  "user='app' host='localhost' port='5433' dbname='other' "
-	  "fallback_application_name='hxsnap' connect_timeout='10'" },
+	  "fallback_application_name='hxsnap' connect_timeout='10'" KEEPALIVE },
 	{ "host=/run/pg dbname='it''s' connect_timeout=3", NULL, NULL },
 	{ "host='/run/a b' dbname=it\\'s password=x connect_timeout=3", "it's",
 	  "connect_timeout='3' host='/run/a b' dbname='other' "
-	  "fallback_application_name='hxsnap'" },
+	  "fallback_application_name='hxsnap'" KEEPALIVE },
 	{ "dbname=d passfile=/a", "d",
 	  "passfile='/a' dbname='other' fallback_application_name='hxsnap' "
-	  "connect_timeout='10'" },
+	  "connect_timeout='10'" KEEPALIVE },
+	{ "dbname=d tcp_user_timeout=5 keepalives_idle=6", "d",
+	  "keepalives_idle='6' tcp_user_timeout='5' dbname='other' "
+	  "fallback_application_name='hxsnap' connect_timeout='10' "
+	  "keepalives_interval='10' keepalives_count='3'" },
 	{ "postgresql://localhost", NULL, NULL },
 	{ "host=localhost", NULL, NULL },
 	{ "postgresql://a:hush%zz@b/c", NULL, NULL },
