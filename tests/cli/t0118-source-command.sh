@@ -408,6 +408,24 @@ test_expect_success 'killed while it restores: the next command undoes it first'
 	[ "$(cat "$STORE/backups/dev/$made/p/p.out")" = 2 ]
 '
 
+test_expect_success 'what was not touched is not given an older state' '
+	anew && cat >take <<-\END && chmod 755 take &&
+	#!/bin/sh
+	echo "$HXSNAP_SOURCE $HXSNAP_EVENT" >>events
+	cat >/dev/null
+	[ "$HXSNAP_EVENT" != restore ] || [ ! -e "refuse-$HXSNAP_SOURCE" ]
+	END
+	jq ".environments.dev.sources += ([\"p\", \"q\"] | map({key: .,
+		value: {kind: \"command\", capture: [\"echo\", \"state\"],
+		restore: [\"./take\"], file: \"f\"}}) | from_entries)" \
+		"$HXSNAP_CONFIG" >c && mv c "$HXSNAP_CONFIG" &&
+	id=$(hxsnap -q create dev) && : >refuse-p &&
+	test_exit 1 hxsnap restore "dev/$id" 2>err && no_remains &&
+	printf "%s\n" "p restore" "p undo" | test_cmp - events &&
+	rm refuse-p events && hxsnap -q restore "dev/$id" &&
+	printf "%s\n" "p restore" "q restore" | test_cmp - events
+'
+
 test_expect_success FUSE 'by the control file of a mount' '
 	anew && echo 1 >p.state && program "cat p.state" "cat >p.state" &&
 	HXSNAPFS="hxsnapfs" mount_store mnt "config=$HXSNAP_CONFIG" &&

@@ -208,6 +208,7 @@ test_expect_success 'the old state is not healthy, either: told, and that is the
 test_expect_success 'it cannot be put back: 7, and what to do; recover tries again' '
 	serving "$HEALTHY" && test_when_finished stop_service && : >spoil &&
 	test_exit 7 hxsnap -q restore "dev/$bad" 2>err && is_new && state failed &&
+	test_exit 2 hxsnap check dev >out && test_grep "could not be put back" out &&
 	test_grep "not healthy.*could not be put back: hook before_restore\[0\]: .*it does not stop; nothing was changed" err &&
 	test_grep "^hint: .hxsnap rollback dev. tries again, .hxsnap confirm dev. keeps" err &&
 	test_line_count 1 told && test_grep "^on_failure restore 7" told &&
