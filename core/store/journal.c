@@ -85,22 +85,18 @@ struct hxs_move *hxs_target_add_move(struct hxs_target *t)
 {
 	return add_one((void **)&t->moves, &t->move_count, sizeof(*t->moves));
 }
+
 /* ---- the file ---------------------------------------------------------- */
 
 int hxs_journal_write(struct hxs_store *s, const struct hxs_journal *j,
 		      struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf all = HXS_BUF_INIT;
-	HXS_AUTO_CLOSE int fd = -1;
 	int r;
 
 	r = hxs_journal_text_make(j, &all);
-	if (r == 0) {
-		fd = hxs_store_make_dir(s, DIRECTORY, 0700, NULL);
-		r = fd < 0 ? fd
-			   : hxs_io_publish(fd, j->env, all.data, all.len,
-					    0600);
-	}
+	if (r == 0)
+		r = hxs_record_write(s, DIRECTORY, j->env, &all);
 	if (r < 0)
 		return hxs_err_errno(err, -r,
 				     "cannot write the journal '%s/" DIRECTORY
@@ -108,40 +104,36 @@ int hxs_journal_write(struct hxs_store *s, const struct hxs_journal *j,
 				     hxs_store_path(s), j->env);
 	return 0;
 }
+
 int hxs_journal_read(const struct hxs_store *s, const char *env,
 		     struct hxs_journal **out, struct hxs_err *err)
 {
-	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
 	HXS_AUTO_FREE char *text = NULL;
-	HXS_AUTO_CLOSE int fd = -1;
-	struct stat st;
 	size_t len;
 	int r;
 
-	if (hxs_buf_printf(&path, DIRECTORY "/%s", env) < 0)
-		return hxs_err_errno(err, ENOMEM, "cannot read the journal");
-	fd = hxs_io_open_regular(hxs_store_fd(s), path.data, &st);
-	if (fd == -ENOENT)
+	r = hxs_record_read(s, DIRECTORY, env, HXS_JOURNAL_TEXT_MAX, &text,
+			    &len);
+	if (r == 0)
 		return 0;
-	r = fd < 0 ? fd : 0;
-	if (r == 0 && (st.st_mode & 022))
+	if (r == -HXS_EDENIED)
 		return hxs_err_set(err, HXS_EDENIED,
 				   "refused: others may write the journal "
-				   "'%s/%s'",
-				   hxs_store_path(s), path.data);
-	if (r == 0)
-		r = hxs_io_read_all(fd, HXS_JOURNAL_TEXT_MAX, &text, &len);
-	if (r == 0)
+				   "'%s/" DIRECTORY "/%s'",
+				   hxs_store_path(s), env);
+	if (r > 0)
 		r = hxs_journal_text_read(text, len, env, out);
 	if (r == -EBADMSG || r == -EFBIG || r == -EINVAL)
 		return hxs_err_set(err, HXS_ECORRUPT,
-				   "the journal '%s/%s' is damaged: what a "
-				   "restore that did not end has left cannot "
-				   "be told",
-				   hxs_store_path(s), path.data);
+				   "the journal '%s/" DIRECTORY
+				   "/%s' is damaged: what a restore that did "
+				   "not end has left cannot be told",
+				   hxs_store_path(s), env);
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot read the journal '%s/%s'",
-				     hxs_store_path(s), path.data);
+		return hxs_err_errno(err, -r,
+				     "cannot read the journal '%s/" DIRECTORY
+				     "/%s'",
+				     hxs_store_path(s), env);
 	return r;
 }
 

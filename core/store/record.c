@@ -5,7 +5,38 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+int hxs_record_write(struct hxs_store *s, const char *dir, const char *env,
+		     const struct hxs_buf *text)
+{
+	HXS_AUTO_CLOSE int fd = hxs_store_make_dir(s, dir, 0700, NULL);
+
+	return fd < 0 ? fd
+		      : hxs_io_publish(fd, env, text->data, text->len, 0600);
+}
+
+int hxs_record_read(const struct hxs_store *s, const char *dir, const char *env,
+		    size_t max, char **text, size_t *len)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	HXS_AUTO_CLOSE int fd = -1;
+	struct stat st;
+	int r;
+
+	if (hxs_buf_printf(&path, "%s/%s", dir, env) < 0)
+		return -ENOMEM;
+	fd = hxs_io_open_regular(hxs_store_fd(s), path.data, &st);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (st.st_mode & 022)
+		return -HXS_EDENIED;
+	r = hxs_io_read_all(fd, max, text, len);
+	return r < 0 ? r : 1;
+}
 
 static int drop(int fd, const char *env)
 {

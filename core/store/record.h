@@ -5,8 +5,23 @@
  * Files in a directory of the store, one an environment and named like it:
  * what journals and unconfirmed restores have in common. For store/ only.
  */
+#include "base/buf.h"
 #include "base/err.h"
 #include "store/store.h"
+
+/* Make that of @env in @dir hold @text, durably: 0 or -errno. */
+HXS_MUST_CHECK
+int hxs_record_write(struct hxs_store *s, const char *dir, const char *env,
+		     const struct hxs_buf *text);
+
+/*
+ * The text of that of @env: 1 with *@text the caller's, 0 when there is none,
+ * -HXS_EDENIED for one that others than its owner may write, -EFBIG beyond
+ * @max bytes, -EINVAL for what is no file, -errno. No message.
+ */
+HXS_MUST_CHECK
+int hxs_record_read(const struct hxs_store *s, const char *dir, const char *env,
+		    size_t max, char **text, size_t *len);
 
 /* Remove that of @env in @dir, durably. Absent is success. */
 HXS_MUST_CHECK

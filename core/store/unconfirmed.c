@@ -55,38 +55,34 @@ bool hxs_unconfirmed_is_open(const struct hxs_unconfirmed *u)
 int hxs_unconfirmed_read(const struct hxs_store *s, const char *env,
 			 struct hxs_unconfirmed *out, struct hxs_err *err)
 {
-	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
 	HXS_AUTO_FREE char *text = NULL;
-	HXS_AUTO_CLOSE int fd = -1;
-	struct stat st;
 	size_t len;
 	int r;
 
-	if (hxs_buf_printf(&path, DIRECTORY "/%s", env) < 0)
-		return hxs_err_errno(err, ENOMEM, "cannot read a record");
-	fd = hxs_io_open_regular(hxs_store_fd(s), path.data, &st);
-	if (fd == -ENOENT)
+	r = hxs_record_read(s, DIRECTORY, env, HXS_UNCONFIRMED_TEXT_MAX, &text,
+			    &len);
+	if (r == 0)
 		return 0;
-	r = fd < 0 ? fd : 0;
-	if (r == 0 && (st.st_mode & 022))
+	if (r == -HXS_EDENIED)
 		return hxs_err_set(err, HXS_EDENIED,
-				   "refused: others may write '%s/%s'",
-				   hxs_store_path(s), path.data);
-	if (r == 0)
-		r = hxs_io_read_all(fd, HXS_UNCONFIRMED_TEXT_MAX, &text, &len);
-	if (r == 0)
+				   "refused: others may write '%s/" DIRECTORY
+				   "/%s'",
+				   hxs_store_path(s), env);
+	if (r > 0)
 		r = hxs_unconfirmed_text_take(text, len, env, out);
 	if (r == -EBADMSG || r == -EFBIG || r == -EINVAL) {
 		r = hxs_err_set(err, HXS_ECORRUPT,
-				"'%s/%s' is damaged: whether a restore of '%s' "
-				"is to be confirmed cannot be told",
-				hxs_store_path(s), path.data, env);
+				"'%s/" DIRECTORY "/%s' is damaged: whether a "
+				"restore of '%s' is to be confirmed cannot be "
+				"told",
+				hxs_store_path(s), env, env);
 		hxs_err_hint(err, "'hxsnap confirm %s' removes it", env);
 		return r;
 	}
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot read '%s/%s'",
-				     hxs_store_path(s), path.data);
+		return hxs_err_errno(err, -r,
+				     "cannot read '%s/" DIRECTORY "/%s'",
+				     hxs_store_path(s), env);
 	return 1;
 }
 
@@ -94,16 +90,11 @@ int hxs_unconfirmed_write(struct hxs_store *s, const struct hxs_unconfirmed *u,
 			  struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf all = HXS_BUF_INIT;
-	HXS_AUTO_CLOSE int fd = -1;
 	int r;
 
 	r = hxs_unconfirmed_text_make(u, &all);
-	if (r == 0) {
-		fd = hxs_store_make_dir(s, DIRECTORY, 0700, NULL);
-		r = fd < 0 ? fd
-			   : hxs_io_publish(fd, u->env, all.data, all.len,
-					    0600);
-	}
+	if (r == 0)
+		r = hxs_record_write(s, DIRECTORY, u->env, &all);
 	if (r < 0)
 		return hxs_err_errno(err, -r,
 				     "cannot write '%s/" DIRECTORY "/%s'",
