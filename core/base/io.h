@@ -54,6 +54,12 @@ int hxs_io_mkdirs(int dirfd, const char *path, mode_t mode);
 int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
 		   mode_t mode);
 
+/*
+ * Remove what one who was killed while publishing @name left behind, for when
+ * nobody may ever publish it again. One who still writes is waited for.
+ */
+int hxs_io_publish_clean(int dirfd, const char *name);
+
 /* fsync of the directory @path (relative to @dirfd, "." for itself). */
 int hxs_io_sync_dir(int dirfd, const char *path);
 

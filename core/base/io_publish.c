@@ -102,6 +102,31 @@ static int fill(int fd, const void *data, size_t len, mode_t mode)
 	return 0;
 }
 
+static bool is_name(const char *name)
+{
+	return name[0] != '\0' && !strchr(name, '/') &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* What @name is written under first, into @tmp: 0 or -errno. */
+static int name_tmp(char tmp[TMP_NAME_SIZE], const char *name)
+{
+	int r;
+
+	if (!is_name(name))
+		return -EINVAL;
+	r = snprintf(tmp, TMP_NAME_SIZE, TMP_PREFIX "%s", name);
+	return r < 0 || r >= TMP_NAME_SIZE ? -ENAMETOOLONG : 0;
+}
+
+int hxs_io_publish_clean(int dirfd, const char *name)
+{
+	char tmp[TMP_NAME_SIZE];
+	int r = name_tmp(tmp, name);
+
+	return r < 0 ? r : remove_leftover(dirfd, tmp);
+}
+
 int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
 		   mode_t mode)
 {
@@ -109,12 +134,9 @@ int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
 	char tmp[TMP_NAME_SIZE];
 	int r;
 
-	if (name[0] == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 ||
-	    strcmp(name, "..") == 0)
-		return -EINVAL;
-	r = snprintf(tmp, sizeof(tmp), TMP_PREFIX "%s", name);
-	if (r < 0 || (size_t)r >= sizeof(tmp))
-		return -ENAMETOOLONG;
+	r = name_tmp(tmp, name);
+	if (r < 0)
+		return r;
 	fd = create_tmp(dirfd, tmp);
 	if (fd < 0)
 		return fd;

@@ -154,6 +154,11 @@ int hxs_journal_drop(struct hxs_store *s, const char *env, struct hxs_err *err)
 	return hxs_record_drop(s, DIRECTORY, env, err);
 }
 
+int hxs_journal_clean(struct hxs_store *s, const char *env, struct hxs_err *err)
+{
+	return hxs_record_clean(s, DIRECTORY, env, err);
+}
+
 int hxs_journal_envs(const struct hxs_store *s, struct hxs_names *out,
 		     struct hxs_err *err)
 {

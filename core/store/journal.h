@@ -123,6 +123,11 @@ int hxs_journal_sync(struct hxs_store *s, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_journal_drop(struct hxs_store *s, const char *env, struct hxs_err *err);
 
+/* Remove what a killed hxs_journal_write() left. @env must be locked. */
+HXS_MUST_CHECK
+int hxs_journal_clean(struct hxs_store *s, const char *env,
+		      struct hxs_err *err);
+
 /* The environments that have one, or something in its place. */
 HXS_MUST_CHECK
 int hxs_journal_envs(const struct hxs_store *s, struct hxs_names *out,

@@ -60,6 +60,23 @@ int hxs_record_drop(struct hxs_store *s, const char *dir, const char *env,
 	return 0;
 }
 
+int hxs_record_clean(struct hxs_store *s, const char *dir, const char *env,
+		     struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = hxs_io_open_dir(hxs_store_fd(s), dir);
+	int r;
+
+	if (fd == -ENOENT || fd == -EACCES) /* whose it is not left nothing */
+		return 0;
+	r = fd < 0 ? fd : hxs_io_publish_clean(fd, env);
+	if (r < 0)
+		return hxs_err_errno(err, -r,
+				     "cannot clean '%s/%s' of what was being "
+				     "written for '%s'",
+				     hxs_store_path(s), dir, env);
+	return 0;
+}
+
 static int see_env(const char *name, unsigned char type HXS_UNUSED, void *ctx)
 {
 	struct hxs_names *out = ctx;

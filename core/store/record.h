@@ -28,6 +28,14 @@ HXS_MUST_CHECK
 int hxs_record_drop(struct hxs_store *s, const char *dir, const char *env,
 		    struct hxs_err *err);
 
+/*
+ * Remove what a killed hxs_record_write() left, which is no record yet. To be
+ * called with @env locked. Not made durable: it may come back, harmless.
+ */
+HXS_MUST_CHECK
+int hxs_record_clean(struct hxs_store *s, const char *dir, const char *env,
+		     struct hxs_err *err);
+
 /* The environments that have one, or something in its place. */
 HXS_MUST_CHECK
 int hxs_record_envs(const struct hxs_store *s, const char *dir,

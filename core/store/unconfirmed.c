@@ -108,6 +108,12 @@ int hxs_unconfirmed_drop(struct hxs_store *s, const char *env,
 	return hxs_record_drop(s, DIRECTORY, env, err);
 }
 
+int hxs_unconfirmed_clean(struct hxs_store *s, const char *env,
+			  struct hxs_err *err)
+{
+	return hxs_record_clean(s, DIRECTORY, env, err);
+}
+
 int hxs_unconfirmed_envs(const struct hxs_store *s, struct hxs_names *out,
 			 struct hxs_err *err)
 {

@@ -118,6 +118,11 @@ HXS_MUST_CHECK
 int hxs_unconfirmed_drop(struct hxs_store *s, const char *env,
 			 struct hxs_err *err);
 
+/* Remove what a killed hxs_unconfirmed_write() left. @env must be locked. */
+HXS_MUST_CHECK
+int hxs_unconfirmed_clean(struct hxs_store *s, const char *env,
+			  struct hxs_err *err);
+
 /* The environments that have one; none where we may not look. */
 HXS_MUST_CHECK
 int hxs_unconfirmed_envs(const struct hxs_store *s, struct hxs_names *out,

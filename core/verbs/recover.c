@@ -3,6 +3,7 @@
 
 #include "store/lock.h"
 #include "store/staging.h"
+#include "store/unconfirmed.h"
 #include "verbs/restore_parts.h"
 
 #include <string.h>
@@ -58,7 +59,11 @@ int hxs_recover_locked(struct hxs_store *s, const struct hxs_config *config,
 				      "a restore of '%s' did not end and "
 				      "cannot be recovered",
 				      env);
-	r = hxs_staging_sweep(s, env, &removed, err);
+	r = hxs_journal_clean(s, env, err);
+	if (r == 0)
+		r = hxs_unconfirmed_clean(s, env, err);
+	if (r == 0)
+		r = hxs_staging_sweep(s, env, &removed, err);
 	if (r == 0)
 		out->removed += removed;
 	return r;

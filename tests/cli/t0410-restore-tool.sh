@@ -397,6 +397,15 @@ test_expect_success 'recover does it by name and for all, and tells' '
 	test_path_is_missing "$STORE/backups/lab/.new-20260101T000000Z" && no_remains
 '
 
+test_expect_success 'a record that was being written is no record, and goes' '
+	mkdir -p "$STORE/.hxsnap/journal" "$STORE/.hxsnap/unconfirmed" &&
+	echo "{" >"$STORE/.hxsnap/journal/.tmp-dev" &&
+	echo "{" >"$STORE/.hxsnap/unconfirmed/.tmp-dev" &&
+	hxsnap list >got 2>err && test_line_count 0 err &&
+	hxsnap recover 2>err && test_grep "nothing to recover" err && no_remains &&
+	find "$STORE/.hxsnap/unconfirmed" -type f >got && test_line_count 0 got
+'
+
 test_expect_success 'what cannot be recovered: a warning to readers, 3 to others' '
 	mkdir -p "$STORE/.hxsnap/journal" && echo garbage >"$STORE/.hxsnap/journal/dev" &&
 	look -c state >before &&

@@ -165,6 +165,18 @@ static void test_killed(void)
 	is_int(entries(), 1, "no temporary stays");
 }
 
+/* What was left of a name that nobody publishes any more. */
+static void test_clean(void)
+{
+	scratch_file(dir.fd, TMP, "half");
+	is_int(hxs_io_publish_clean(dir.fd, "other"), 0, "another's");
+	ok(scratch_exists(dir.fd, TMP), "is left alone");
+	is_int(hxs_io_publish_clean(dir.fd, "name"), 0, "what was left");
+	is_int(entries(), 1, "is removed, and the file stays");
+	is_int(hxs_io_publish_clean(dir.fd, "name"), 0, "nothing was left");
+	is_int(hxs_io_publish_clean(dir.fd, "a/b"), -EINVAL, "no name");
+}
+
 static atomic_int failures, running;
 
 static void *publish_many(void *arg)
@@ -233,6 +245,7 @@ int main(void)
 	test_full();
 	test_leftovers();
 	test_killed();
+	test_clean();
 	test_together();
 	scratch_close(&dir);
 	return tap_done();
