@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fs/control_parts.h"
-#include "store/audit.h"
 #include "verbs/hooks.h"
 
 #include <errno.h>
@@ -23,51 +22,10 @@ static void unlock(struct hxfs_control *c)
 
 /* ---- the end of a command ------------------------------------------------ */
 
-/* What cannot be recorded is told, and was done all the same. */
-static void record(struct hxfs_control *c, const struct hxfs_ticket *t,
-		   struct hxfs_outcome *o)
-{
-	int result = o->status < 0 ? o->status : o->result;
-	const struct hxs_audit a = {
-		.act = o->command ? o->command : "control",
-		.env = o->env[0] ? o->env : NULL,
-		.reference = o->reference[0] ? o->reference : NULL,
-		.rollback_id = o->rollback_id[0] ? o->rollback_id : NULL,
-		.from = "control",
-		.uid = t->uid,
-		.pid = t->pid,
-		.status = result,
-		.message = result < 0 ? o->err.message : NULL,
-		.seconds = o->seconds,
-	};
-	struct hxs_err err = HXS_ERR_INIT;
-
-	if (hxs_audit_append(c->fs->store, &a, &err) == 0)
-		return;
-	hxs_log_warn("%s", err.message);
-	if (o->warnings < HXFS_WARNINGS)
-		o->warning[o->warnings] = strdup(err.message);
-	o->warnings++;
-}
-
-static void log_outcome(const struct hxfs_ticket *t,
-			const struct hxfs_outcome *o)
-{
-	const char *what = o->command ? o->command : "a write";
-
-	if (o->status < 0 || o->result < 0)
-		hxs_log_warn("control: %s of user %ld: %s", what, (long)t->uid,
-			     o->err.message);
-	else
-		hxs_log_info("control: %s of user %ld: %s", what, (long)t->uid,
-			     o->err.message);
-}
-
 static void finish(struct hxfs_control *c, struct hxfs_ticket *t,
 		   struct hxfs_outcome *o)
 {
-	record(c, t, o);
-	log_outcome(t, o);
+	hxfs_control_record(c, t, o);
 	hxfs_control_show(c, t, o);
 	hxfs_outcome_release(o);
 	t->answer(t, o->status);
@@ -226,8 +184,7 @@ static void work(struct hxfs_control *c, struct hxfs_ticket *t,
 	hxfs_control_run(c, t, cmd, &o);
 	o.seconds = hxs_clock_ticks() - c->began;
 	cancelled = o.status == -ECANCELED;
-	record(c, t, &o);
-	log_outcome(t, &o);
+	hxfs_control_record(c, t, &o);
 	hxfs_control_show(c, t, &o);
 	hxfs_outcome_release(&o);
 	hxfs_command_release(cmd);
@@ -343,5 +300,6 @@ void hxfs_control_end(struct hxfs_control *c)
 	unlock(c);
 	(void)pthread_join(c->desk, NULL); /* ours, not joined yet */
 	(void)pthread_join(c->worker, NULL);
+	hxfs_control_record_end(c);
 	c->started = false;
 }

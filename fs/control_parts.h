@@ -3,6 +3,7 @@
 
 /* What the files fs/control*.c share. */
 #include "fs/control.h"
+#include "fs/control_limit.h"
 #include "verbs/hooks.h"
 
 #define HXFS_WARNINGS 16u /* told one by one; the rest is counted */
@@ -78,6 +79,7 @@ struct hxfs_control {
 	struct hxfs_operation now; /* @busy */
 	double began;
 	uint64_t commands, failures;
+	struct hxfs_limit limit;
 };
 
 /*
@@ -87,6 +89,17 @@ struct hxfs_control {
 void hxfs_control_run(struct hxfs_control *c, struct hxfs_ticket *t,
 		      const struct hxfs_command *command,
 		      struct hxfs_outcome *out);
+
+/*
+ * Put it in the audit log and the daemon's own, but for refusals and the like
+ * that come faster than HXFS_LIMIT_RATE: these are counted, and told with the
+ * next. What cannot be recorded is added to the warnings of @o.
+ */
+void hxfs_control_record(struct hxfs_control *c, const struct hxfs_ticket *t,
+			 struct hxfs_outcome *o);
+
+/* Before the end: what was counted and not told yet. */
+void hxfs_control_record_end(struct hxfs_control *c);
 
 /* Make @o the reply that is read by @t's handle, and by those without one. */
 void hxfs_control_show(struct hxfs_control *c, struct hxfs_ticket *t,

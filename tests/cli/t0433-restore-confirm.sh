@@ -440,8 +440,6 @@ killed_at() {
 		echo "at $1: not recovered" && cat err
 		return 1
 	}
-	# what the next journal overwrites
-	rm -f "$STORE/.hxsnap/journal/.tmp-dev"
 	# The time of the directory that the targets are in is set right after
 	# what was staged there is removed: killed between, it stays.
 	grep -v "^dev d " before >want

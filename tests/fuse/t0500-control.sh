@@ -533,6 +533,18 @@ test_expect_success FUSE 'two mounts of one store: one works, the other is busy'
 	kill -0 $writer && say cancel && ! wait $writer
 '
 
+test_expect_success FUSE 'refusals without end are counted; what is done among them is recorded' '
+	mount_store mnt && test_when_finished "umount_store mnt" && before=$(acts) &&
+	for i in $(seq 500); do
+		/bin/echo no such command 2>>floods >mnt/.control || :
+	done && [ $(($(acts) - before)) -lt 500 ] &&
+	grep -c "[Ii]nvalid argument" floods >got && echo 500 >want && test_cmp want got &&
+	say create dev && tail -n 1 "$STORE/.hxsnap/audit.log" | jq -e ".act == \"create\" and .ok" &&
+	tail -n 2 "$STORE/.hxsnap/audit.log" | head -n 1 >got &&
+	jq -e "(.ok | not) and .uid == $(id -u) and .pid > 0 and
+		(.message | test(\"^[0-9]+ more.*too fast\"))" got
+'
+
 test_expect_success FUSE 'every act is one line of the log, each with the hash of the last' '
 	jq -e -s "map(select(.from == \"control\")) | length > 50 and
 		all(.uid >= 0 and .pid > 0 and (.when | fromdate > 0))" \
