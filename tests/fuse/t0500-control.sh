@@ -539,7 +539,7 @@ test_expect_success FUSE 'refusals without end are counted; what is done among t
 		/bin/echo no such command 2>>floods >mnt/.control || :
 	done && [ $(($(acts) - before)) -lt 500 ] &&
 	grep -c "[Ii]nvalid argument" floods >got && echo 500 >want && test_cmp want got &&
-	say create dev && tail -n 1 "$STORE/.hxsnap/audit.log" | jq -e ".act == \"create\" and .ok" &&
+	say "create dev" && tail -n 1 "$STORE/.hxsnap/audit.log" | jq -e ".act == \"create\" and .ok" &&
 	tail -n 2 "$STORE/.hxsnap/audit.log" | head -n 1 >got &&
 	jq -e "(.ok | not) and .uid == $(id -u) and .pid > 0 and
 		(.message | test(\"^[0-9]+ more.*too fast\"))" got
