@@ -1,5 +1,5 @@
 #!/bin/sh
-test_description='the README: what it tells a newcomer to type works'
+test_description='the README: what it tells to type works; t0091 has the first hour'
 . "$(dirname "$0")/../lib/lib.sh"
 
 readme=$HXS_SRC/README.md
@@ -56,7 +56,6 @@ while read -r condition; do
 		run_block "$n"' ;;
 	"status "*) test_expect_success "$title" '
 		test_exit "${condition#status }" run_block "$n"' ;;
-	fstab) cp "block-$n" fstab ;;
 	*) test_expect_success "$title" 'false' ;;
 	esac
 done <conditions
@@ -76,22 +75,6 @@ test_expect_success 'what verify prints is what the README shows' '
 	test_exit 3 hxsnap -q verify "dev/$id" >out &&
 	grep "^block dev/" "$readme" | sed "s/20260205T152900Z/$id/" >want &&
 	test_cmp want out
-'
-
-# mount(8) looks for the program in the system's own places, so it is put
-# there, for this one test and in a mount namespace of its own.
-test_expect_success ROOT,FUSE,TMPFS 'the line for fstab' '
-	mkdir at &&
-	sed "s,/var/lib/hxsnap,$TRASH/tour/store,; s,/mnt/snapshots,$TRASH/at," \
-		fstab >fstab.here &&
-	! cmp -s fstab fstab.here &&
-	unshare -m sh -c "mount -t tmpfs tmpfs /usr/local/bin &&
-		cp \"\$(command -v hxsnapfs)\" /usr/local/bin/ &&
-		mount -T fstab.here \"$TRASH/at\" &&
-		cmp tour/events/2026-02-01.jsonl \
-			at/dev/latest/events/2026-02-01.jsonl &&
-		umount \"$TRASH/at\"" &&
-	test_poll 20 "[ -z \"\$(test_processes_)\" ]"
 '
 
 test_expect_success 'the configurations in the tree are right' '
