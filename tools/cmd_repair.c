@@ -14,34 +14,87 @@ struct run_state {
 	const struct hxs_tool *tool;
 	struct hxs_meter meter;
 	const struct hxs_named *snap;
+	const char *named; /* what '--from' said, or NULL */
 	struct hxs_err *err;
 	int print_status;
 };
 
-static void on_file(const char *path, int r, const char *why, void *ctx)
+/* Print @out, a line without its end. */
+static void print_line(struct run_state *s, struct hxs_buf *out)
+{
+	(void)hxs_buf_putc(out, '\n'); /* the status keeps failures */
+	hxs_meter_clear(&s->meter);
+	if (s->print_status == 0)
+		s->print_status = hxs_out_print(out, s->err);
+}
+
+static void file_json(const struct run_state *s,
+		      const struct hxs_repair_outcome *f, struct hxs_buf *out)
+{
+	struct hxs_json_out o;
+
+	hxs_json_out_init(&o, out, false);
+	hxs_json_out_object(&o, NULL);
+	hxs_json_out_string(&o, "type", "file");
+	hxs_json_out_string(&o, "path", f->path);
+	hxs_json_out_bool(&o, "repaired", f->repaired);
+	hxs_json_out_string(&o, "from",
+			    f->from_path && !f->from ? s->named : f->from);
+	hxs_json_out_string(&o, "from_path", f->from_path);
+	hxs_json_out_string(&o, "message", f->why);
+	hxs_json_out_end_object(&o);
+}
+
+static void file_text(const struct run_state *s,
+		      const struct hxs_repair_outcome *f, struct hxs_buf *out)
+{
+	(void)hxs_buf_puts(out, f->repaired ? "repaired " : "left ");
+	hxs_out_shown(out, f->path);
+	if (!f->repaired) {
+		(void)hxs_buf_puts(out, ": ");
+		hxs_out_shown(out, f->why);
+	} else if (f->from_path) {
+		(void)hxs_buf_puts(out, " from ");
+		hxs_out_shown(out, f->from ? f->from : s->named);
+		if (strcmp(f->from_path, f->path) != 0) {
+			(void)hxs_buf_puts(out, "/");
+			hxs_out_shown(out, f->from_path);
+		}
+	}
+}
+
+static void on_file(const struct hxs_repair_outcome *f, void *ctx)
 {
 	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
 	struct run_state *s = ctx;
+
+	if (s->tool->json)
+		file_json(s, f, &out);
+	else
+		file_text(s, f, &out);
+	print_line(s, &out);
+}
+
+static void on_shared(const char *reference, uint64_t files, void *ctx)
+{
+	HXS_AUTO_BUF struct hxs_buf out = HXS_BUF_INIT;
+	struct run_state *s = ctx;
+	char count[HXS_COUNT_TEXT];
 	struct hxs_json_out o;
 
-	hxs_meter_clear(&s->meter);
 	if (s->tool->json) {
 		hxs_json_out_init(&o, &out, false);
 		hxs_json_out_object(&o, NULL);
-		hxs_json_out_string(&o, "type", "file");
-		hxs_json_out_string(&o, "path", path);
-		hxs_json_out_bool(&o, "repaired", r == 0);
-		hxs_json_out_string(&o, "message", r == 0 ? NULL : why);
+		hxs_json_out_string(&o, "type", "shared");
+		hxs_json_out_string(&o, "reference", reference);
+		hxs_json_out_uint(&o, "files", files);
 		hxs_json_out_end_object(&o);
 	} else {
-		(void)hxs_buf_puts(&out, r == 0 ? "repaired " : "left ");
-		hxs_out_shown(&out, path);
-		(void)hxs_buf_puts(&out, r == 0 ? "" : ": ");
-		hxs_out_shown(&out, r == 0 ? "" : why);
+		(void)hxs_buf_printf(&out, "shared %s: %s", reference,
+				     hxs_out_count(files, "damaged file",
+						   count));
 	}
-	(void)hxs_buf_putc(&out, '\n'); /* the status keeps failures */
-	if (s->print_status == 0)
-		s->print_status = hxs_out_print(&out, s->err);
+	print_line(s, &out);
 }
 
 /* A directory, or the snapshot of a reference. */
@@ -69,6 +122,9 @@ static int report(struct run_state *s, int r,
 	char count[HXS_COUNT_TEXT];
 	struct hxs_json_out o;
 
+	if (rep->shared && !s->tool->json && !s->tool->quiet)
+		hxs_out_talk("hint: run 'hxsnap repair' for each that shares "
+			     "what is damaged");
 	if (!s->tool->json) {
 		if (r == 0 && !s->tool->quiet)
 			hxs_out_talk("'%s' is right: %s put back",
@@ -85,6 +141,7 @@ static int report(struct run_state *s, int r,
 	hxs_json_out_uint(&o, "damaged", rep->damaged);
 	hxs_json_out_uint(&o, "repaired", rep->repaired);
 	hxs_json_out_uint(&o, "faults", rep->left);
+	hxs_json_out_uint(&o, "shared", rep->shared);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(&out, '\n'); /* the status keeps failures */
 	return hxs_out_print(&out, s->err);
@@ -92,25 +149,26 @@ static int report(struct run_state *s, int r,
 
 static int run(struct hxs_tool *tool, struct hxs_err *err)
 {
-	struct run_state s = { .tool = tool, .err = err };
+	struct run_state s = {
+		.tool = tool,
+		.named = hxs_args_value(tool->args, "from"),
+		.err = err,
+	};
+	struct hxs_repair_opts opts = {
+		.file = on_file,
+		.shared = on_shared,
+		.ctx = &s,
+	};
 	struct hxs_repair_report rep = { .damaged = 0 };
-	const char *word = hxs_args_value(tool->args, "from");
 	HXS_AUTO_CLOSE int from = -1;
-	struct hxs_repair_opts opts = { .file = on_file, .ctx = &s };
 	struct hxs_named snap;
 	int r, printed;
 
 	r = hxs_args_words(tool->args, 1, 1, "a snapshot", err);
-	if (r == 0 && !word) {
-		(void)hxs_err_set(err, HXS_EUSAGE, "repair wants '--from'");
-		hxs_err_hint(err, "a directory or a snapshot that holds the "
-				  "same files");
-		r = -HXS_EUSAGE;
-	}
 	if (r == 0)
 		r = hxs_tool_named(tool, tool->args->word[0], &snap, err);
-	if (r == 0)
-		r = open_from(tool, word, &from, err);
+	if (r == 0 && s.named)
+		r = open_from(tool, s.named, &from, err);
 	if (r < 0)
 		return r;
 	s.snap = &snap;
@@ -129,18 +187,19 @@ static int run(struct hxs_tool *tool, struct hxs_err *err)
 }
 
 static const struct hxs_opt opts[] = {
-	{ "from", 0, "DIR|REF", "where another copy of its files is" },
+	{ "from", 0, "DIR|REF", "where to look for copies first" },
 	{ NULL, 0, NULL, NULL },
 };
 
 const struct hxs_cmd hxs_cmd_repair = {
 	.name = "repair",
-	.synopsis = "REF --from DIR|REF",
-	.summary = "put back damaged files from another copy of them",
-	.text = "DIR is laid out as a snapshot is. What the manifest lists, "
-		"and nothing else, is\ntaken from it, and takes the damaged "
-		"file's place in one step. What is right\nis not touched. In "
-		"the end all of it is verified.\n",
+	.synopsis = "REF [--from DIR|REF]",
+	.summary = "put back damaged files from other copies of them",
+	.text = "Copies are looked for in DIR, laid out as a snapshot is, and "
+		"in all snapshots of\nthe store. What the manifest lists, and "
+		"nothing else, is taken, and takes the\ndamaged file's place "
+		"in one step. What is right is not touched. In the end all\nof "
+		"it is verified.\n",
 	.opts = opts,
 	.run = run,
 };

@@ -1,275 +1,236 @@
 #include "verbs/repair.h"
 
 #include "base/io.h"
-#include "base/path.h"
 #include "store/lock.h"
-#include "store/snapshot.h"
+#include "verbs/repair_parts.h"
 #include "verbs/verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define AREA ".hxsnap/repair" /* what is taken over lies there meanwhile */
-#define PIECE 65536u
+bool hxs_repair_is_cancelled(const struct hxs_repair_run *run)
+{
+	const struct hxs_listener *l = run->opts->listener;
 
-struct repair {
-	struct hxs_store *store;
-	const struct hxs_repair_opts *opts;
-	struct hxs_repair_report *out;
-	struct hxs_snapshot *snap;
-	int from, area;
-	char tmp[HXS_ENV_MAX + 8]; /* its name in the area: one a lock */
-	uint32_t *entries; /* regular files that are damaged */
-	size_t count, cap;
-	int status; /* -ENOMEM while they were collected */
-};
+	return l && l->cancelled && l->cancelled(l->ctx);
+}
+
+/* ---- what is damaged ----------------------------------------------------- */
 
 static void on_fault(const struct hxs_fault *fault, const char *path HXS_UNUSED,
 		     void *ctx)
 {
-	struct repair *rp = ctx;
-	struct hxs_index *idx = hxs_snapshot_index(rp->snap);
-	struct hxs_node node;
-	uint32_t *grown;
-	size_t cap, i;
+	struct hxs_repair_run *run = ctx;
+	struct hxs_index *idx = hxs_snapshot_index(run->snap);
+	struct hxs_repair_file *grown;
+	size_t cap;
 
 	if (fault->kind == HXS_FAULT_EXTRA ||
 	    fault->kind == HXS_FAULT_SNAPSHOT || fault->entry == 0 ||
-	    fault->entry >= hxs_index_count(idx))
+	    fault->entry >= hxs_index_count(idx) ||
+	    (run->seen[fault->entry / 8] & 1u << fault->entry % 8))
 		return;
-	hxs_index_get(idx, fault->entry, &node);
-	if (!S_ISREG(node.mode))
-		return;
-	/* Faults of one file come near each other. */
-	for (i = rp->count; i > 0; i--)
-		if (rp->entries[i - 1] == fault->entry)
-			return;
-	if (rp->count == rp->cap) {
-		cap = rp->cap ? 2 * rp->cap : 64;
-		grown = reallocarray(rp->entries, cap, sizeof(*grown));
+	if (run->count == run->cap) {
+		cap = run->cap ? 2 * run->cap : 64;
+		grown = reallocarray(run->files, cap, sizeof(*grown));
 		if (!grown) {
-			rp->status = -ENOMEM;
+			run->status = -ENOMEM;
 			return;
 		}
-		rp->entries = grown;
-		rp->cap = cap;
+		run->files = grown;
+		run->cap = cap;
 	}
-	rp->entries[rp->count++] = fault->entry;
+	run->seen[fault->entry / 8] |= (uint8_t)(1u << fault->entry % 8);
+	grown = &run->files[run->count++];
+	memset(grown, 0, sizeof(*grown));
+	grown->entry = fault->entry;
+	hxs_repair_look(run, grown);
 }
 
-static bool is_zero(const char *data, size_t len)
+/* ---- what becomes of it -------------------------------------------------- */
+
+static int tell(struct hxs_repair_run *run, const struct hxs_repair_file *f,
+		struct hxs_repair_outcome *o, struct hxs_err *err)
 {
-	return len == 0 ||
-	       (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
-}
-
-/*
- * Copy all of @in, which is to have @digest and no more than @most bytes; holes
- * stay holes.
- */
-static int take_over(int in, int out, const struct hxs_digest *digest,
-		     uint64_t most, struct hxs_err *err)
-{
-	HXS_AUTO_FREE char *piece = malloc(PIECE);
-	struct hxs_digest found;
-	struct hxs_hasher h;
-	uint64_t off = 0;
-	ssize_t n;
-	int r;
-
-	if (!piece)
-		return hxs_err_errno(err, ENOMEM, "cannot take it over");
-	hxs_hasher_init(&h);
-	do {
-		n = hxs_io_read_full(in, piece, PIECE);
-		if (n < 0)
-			return hxs_err_errno(err, (int)-n,
-					     "cannot read the copy");
-		hxs_hasher_update(&h, piece, (size_t)n);
-		r = is_zero(piece, (size_t)n)
-			    ? 0
-			    : hxs_io_pwrite_full(out, piece, (size_t)n, off);
-		if (r < 0)
-			return hxs_err_errno(err, -r, "cannot write to '%s'",
-					     AREA);
-		off += (uint64_t)n;
-	} while (n == (ssize_t)PIECE && off <= most);
-	hxs_hasher_final(&h, &found);
-	if (off > most || !hxs_digest_equal(&found, digest))
-		return hxs_err_set(err, HXS_ECORRUPT,
-				   "the copy is another one than the manifest "
-				   "lists");
-	if (ftruncate(out, (off_t)off) < 0)
-		return hxs_err_errno(err, errno, "cannot write to '%s'", AREA);
-	return 0;
-}
-
-/* What the stored file is to look like; one of ours says so in its index. */
-static void attributes_of(const struct repair *rp, const struct hxs_node *node,
-			  int dir, int in, struct stat *st)
-{
-	if (!hxs_snapshot_is_foreign(rp->snap)) {
-		st->st_mode = node->mode;
-		st->st_uid = node->uid;
-		st->st_gid = node->gid;
-		st->st_mtim = node->mtime;
-	} else if (fstatat(dir, node->name, st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		   !S_ISREG(st->st_mode)) {
-		(void)fstat(in, st); /* it is open: cannot fail */
-	}
-}
-
-static int set_attributes(int fd, const struct stat *st, struct hxs_err *err)
-{
-	const struct timespec times[2] = { st->st_mtim, st->st_mtim };
-
-	/* Owners are for root to give; without, they are ours. */
-	if (geteuid() == 0 && fchown(fd, st->st_uid, st->st_gid) < 0)
-		return hxs_err_errno(err, errno, "cannot set its owner");
-	if (fchmod(fd, st->st_mode & 07777) < 0 || futimens(fd, times) < 0 ||
-	    fsync(fd) < 0)
-		return hxs_err_errno(err, errno, "cannot make it durable");
-	return 0;
-}
-
-/* The directory it belongs in, made if that is missing, too. */
-static int open_parent(const struct repair *rp, const struct hxs_node *node,
-		       struct hxs_err *err)
-{
-	const struct hxs_index *idx = hxs_snapshot_index(rp->snap);
-	const struct hxs_index_head *head = hxs_index_head(idx);
 	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-	HXS_AUTO_BUF struct hxs_buf whole = HXS_BUF_INIT;
-	int fd, r;
+	int r;
 
-	r = hxs_index_path(idx, node->parent, &path);
-	if (r == 0)
-		r = hxs_buf_printf(&whole, "%s/%s/%s/%s",
-				   hxs_store_area(head->kind), head->env,
-				   head->id, hxs_buf_str(&path));
+	r = hxs_index_path(hxs_snapshot_index(run->snap), f->entry, &path);
 	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot name its directory");
-	fd = hxs_io_open_dir(hxs_snapshot_fd(rp->snap), hxs_buf_str(&path));
-	if (fd == -ENOENT)
-		fd = hxs_store_make_dir(rp->store, whole.data, 0755, NULL);
-	if (fd < 0)
-		return hxs_err_errno(err, -fd, "cannot open its directory");
-	return fd;
-}
-
-/* In one step; the directory's times are as they were, or were to be. */
-static int place(const struct repair *rp, const struct hxs_node *node, int dir,
-		 struct hxs_err *err)
-{
-	struct timespec times[2];
-	struct hxs_node parent;
-	struct stat st;
-
-	if (fstat(dir, &st) < 0)
-		return hxs_err_errno(err, errno, "cannot look at its place");
-	hxs_index_get(hxs_snapshot_index(rp->snap), node->parent, &parent);
-	if (!hxs_snapshot_is_foreign(rp->snap) && node->parent != 0)
-		st.st_mtim = parent.mtime;
-	times[0] = times[1] = st.st_mtim;
-	if (renameat(rp->area, rp->tmp, dir, node->name) < 0 ||
-	    futimens(dir, times) < 0 || fsync(dir) < 0)
-		return hxs_err_errno(err, errno, "cannot put it in its place");
+		return hxs_err_errno(err, -r, "cannot tell what was repaired");
+	o->path = path.data;
+	o->repaired = f->repaired;
+	if (run->opts->file)
+		run->opts->file(o, run->opts->ctx);
 	return 0;
 }
 
-static int put_back(struct repair *rp, const struct hxs_node *node,
-		    const char *path, struct hxs_err *err)
+static int settle(struct hxs_repair_run *run, struct hxs_repair_file *f, int r,
+		  struct hxs_repair_outcome *o, struct hxs_err *err)
 {
-	HXS_AUTO_CLOSE int in = -1;
-	HXS_AUTO_CLOSE int out = -1;
-	HXS_AUTO_CLOSE int dir = -1;
-	struct stat st = { .st_mode = 0 };
-	int r;
-
-	in = hxs_io_open_regular(rp->from, path, NULL);
-	if (in < 0)
-		return hxs_err_errno(err, -in, "cannot open the copy");
-	(void)unlinkat(rp->area, rp->tmp, 0); /* of one that was killed */
-	out = hxs_io_open_beneath(rp->area, rp->tmp, O_RDWR | O_CREAT | O_EXCL,
-				  0600);
-	if (out < 0)
-		return hxs_err_errno(err, -out, "cannot write to '%s'", AREA);
-	/* Without an index, a size is that of what lies there. */
-	r = take_over(in, out, node->digest,
-		      hxs_snapshot_is_foreign(rp->snap) ? INT64_MAX
-							: node->size,
-		      err);
-	if (r < 0)
-		return r;
-	dir = open_parent(rp, node, err);
-	if (dir < 0)
-		return dir;
-	attributes_of(rp, node, dir, in, &st);
-	r = set_attributes(out, &st, err);
-	if (r < 0)
-		return r;
-	return place(rp, node, dir, err);
+	f->settled = true;
+	f->repaired = r == 0;
+	run->settled++;
+	run->out->repaired += f->repaired;
+	return r == 0 ? tell(run, f, o, err) : 0;
 }
 
-static int repair_files(struct repair *rp, struct hxs_err *err)
+/* Keep the reason: 0, or -ENOMEM. */
+static int keep_why(struct hxs_repair_file *f, struct hxs_err *why,
+		    struct hxs_err *err)
 {
-	struct hxs_index *idx = hxs_snapshot_index(rp->snap);
-	const struct hxs_listener *l = rp->opts->listener;
-	struct hxs_node node;
-	size_t i;
+	free(f->why);
+	f->why = strdup(why->message);
+	return f->why ? 0
+		      : hxs_err_errno(err, ENOMEM, "cannot tell what is left");
+}
+
+int hxs_repair_try(struct hxs_repair_run *run, struct hxs_repair_file *f,
+		   const struct hxs_repair_copy *copy, const char *from,
+		   struct hxs_err *err)
+{
+	struct hxs_repair_outcome o = { .from = from, .from_path = copy->path };
+	struct hxs_err why = HXS_ERR_INIT;
 	int r;
 
-	for (i = 0; i < rp->count; i++) {
-		HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
-		struct hxs_err why = HXS_ERR_INIT;
+	r = hxs_repair_put(run, f, copy, &why);
+	if (r == -ECANCELED) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	/* What is told of the directory that was named is not of others. */
+	if (r != 0 && !(r > 0 && from) && keep_why(f, &why, err) < 0)
+		return -ENOMEM;
+	return r > 0 ? 0 : settle(run, f, r, &o, err);
+}
 
-		if (l && l->cancelled && l->cancelled(l->ctx))
+/* Directories and links need no copy: 1 if @f is such, or -errno. */
+static int make(struct hxs_repair_run *run, struct hxs_repair_file *f,
+		struct hxs_err *err)
+{
+	struct hxs_repair_outcome o = { .path = NULL };
+	struct hxs_err why = HXS_ERR_INIT;
+	struct hxs_node node;
+	int r;
+
+	hxs_index_get(hxs_snapshot_index(run->snap), f->entry, &node);
+	if (S_ISREG(node.mode))
+		return 0;
+	r = hxs_repair_make(run, f->entry, &why);
+	if (r < 0 && keep_why(f, &why, err) < 0)
+		return -ENOMEM;
+	r = settle(run, f, r, &o, err);
+	return r < 0 ? r : 1;
+}
+
+static int try_named(struct hxs_repair_run *run, struct hxs_repair_file *f,
+		     int from, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf path = HXS_BUF_INIT;
+	struct hxs_repair_copy copy = { .dir = from };
+	int r;
+
+	r = hxs_index_path(hxs_snapshot_index(run->snap), f->entry, &path);
+	if (r < 0)
+		return hxs_err_errno(err, -r, "cannot repair it");
+	copy.path = path.data;
+	return hxs_repair_try(run, f, &copy, NULL, err);
+}
+
+static int tell_left(struct hxs_repair_run *run,
+		     const struct hxs_repair_file *f, struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf why = HXS_BUF_INIT;
+	struct hxs_repair_outcome o = { .path = NULL };
+
+	(void)hxs_buf_puts(&why, f->why ? f->why : "");
+	if (!f->settled)
+		(void)hxs_buf_printf(&why,
+				     "%sno snapshot of the store has it "
+				     "undamaged",
+				     f->why ? "; " : "");
+	o.why = hxs_buf_str(&why);
+	return tell(run, f, &o, err);
+}
+
+static int repair_files(struct hxs_repair_run *run, int from,
+			struct hxs_err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < run->count; i++) {
+		if (hxs_repair_is_cancelled(run))
 			return hxs_err_errno(err, ECANCELED,
 					     "the repair ended early");
-		hxs_index_get(idx, rp->entries[i], &node);
-		r = hxs_index_path(idx, rp->entries[i], &path);
-		if (r < 0)
-			return hxs_err_errno(err, -r, "cannot repair it");
-		r = put_back(rp, &node, path.data, &why);
-		(void)unlinkat(rp->area, rp->tmp, 0); /* gone if it is placed */
-		rp->out->repaired += r == 0;
-		if (rp->opts->file)
-			rp->opts->file(path.data, r, why.message,
-				       rp->opts->ctx);
+		r = make(run, &run->files[i], err);
+		if (r == 0 && from >= 0)
+			r = try_named(run, &run->files[i], from, err);
 	}
-	return 0;
+	r = r < 0 ? r : hxs_repair_search(run, err);
+	for (i = 0; r == 0 && i < run->count; i++)
+		if (!run->files[i].repaired)
+			r = tell_left(run, &run->files[i], err);
+	return r;
 }
 
-static int run(struct repair *rp, enum hxs_kind kind, const char *env,
-	       const char *id, struct hxs_err *err)
-{
-	struct hxs_verify_opts look = {
-		.listener = rp->opts->listener,
-		.fault = on_fault,
-		.fault_ctx = rp,
-	};
-	struct hxs_verify_report rep;
-	int r;
+/* ---- all of it ----------------------------------------------------------- */
 
-	r = hxs_verify(rp->store, kind, env, id, &look, &rep, err);
+static int run_all(struct hxs_repair_run *run, int from, struct hxs_err *err)
+{
+	const struct hxs_index_head *own =
+		hxs_index_head(hxs_snapshot_index(run->snap));
+	struct hxs_verify_opts look = {
+		.listener = run->opts->listener,
+		.fault = on_fault,
+		.fault_ctx = run,
+	};
+	struct hxs_err late = HXS_ERR_INIT;
+	struct hxs_verify_report rep;
+	int r, ended;
+
+	run->seen =
+		calloc(hxs_index_count(hxs_snapshot_index(run->snap)) / 8 + 1,
+		       1);
+	if (!run->seen)
+		return hxs_err_errno(err, ENOMEM, "cannot repair it");
+	r = hxs_verify(run->store, own->kind, own->env, own->id, &look, &rep,
+		       err);
 	if (r < 0 && r != -HXS_ECORRUPT)
 		return r;
-	if (rp->status < 0)
-		return hxs_err_errno(err, -rp->status, "cannot repair it");
+	if (run->status < 0)
+		return hxs_err_errno(err, -run->status, "cannot repair it");
 	hxs_err_clear(err);
-	rp->out->damaged = rp->count;
-	r = repair_files(rp, err);
+	run->out->damaged = run->count;
+	r = repair_files(run, from, err);
+	/* Also when it ended early. */
+	ended = hxs_repair_end_dirs(run, &late);
+	if (r == 0 && ended < 0 && err)
+		*err = late;
+	if (r == 0)
+		r = ended < 0 ? ended : hxs_repair_tell_shared(run, err);
 	if (r < 0)
 		return r;
 	look.fault = NULL;
 	look.save = true;
-	r = hxs_verify(rp->store, kind, env, id, &look, &rep, err);
-	rp->out->left = rep.faults;
+	r = hxs_verify(run->store, own->kind, own->env, own->id, &look, &rep,
+		       err);
+	run->out->left = rep.faults;
 	return r;
+}
+
+static void release(struct hxs_repair_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->count; i++)
+		free(run->files[i].why);
+	free(run->files);
+	free(run->seen);
+	free(run->dirs);
 }
 
 int hxs_repair(struct hxs_store *s, enum hxs_kind kind, const char *env,
@@ -279,9 +240,7 @@ int hxs_repair(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	HXS_AUTO(lock) struct hxs_lock *lock = NULL;
 	HXS_AUTO(snapshot) struct hxs_snapshot *snap = NULL;
 	HXS_AUTO_CLOSE int area = -1;
-	struct repair rp = {
-		.store = s, .opts = opts, .out = out, .from = from
-	};
+	struct hxs_repair_run run = { .store = s, .opts = opts, .out = out };
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -290,14 +249,14 @@ int hxs_repair(struct hxs_store *s, enum hxs_kind kind, const char *env,
 		r = hxs_snapshot_open(s, kind, env, id, &snap, err);
 	if (r < 0)
 		return r;
-	area = hxs_store_make_dir(s, AREA, 0700, NULL);
+	area = hxs_store_make_dir(s, HXS_REPAIR_AREA, 0700, NULL);
 	if (area < 0)
 		return hxs_err_errno(err, -area, "cannot make '%s/%s'",
-				     hxs_store_path(s), AREA);
-	rp.snap = snap;
-	rp.area = area;
-	(void)snprintf(rp.tmp, sizeof(rp.tmp), "%s", env);
-	r = run(&rp, kind, env, id, err);
-	free(rp.entries);
+				     hxs_store_path(s), HXS_REPAIR_AREA);
+	run.snap = snap;
+	run.area = area;
+	(void)snprintf(run.tmp, sizeof(run.tmp), "%s", env);
+	r = run_all(&run, from, err);
+	release(&run);
 	return r;
 }

@@ -91,7 +91,9 @@ test_expect_success 'a backup is damaged' '
 	test_exit 3 block verify && test_grep "^block live/$second/events/orders" out &&
 	block full && test_grep ! damaged out &&
 	block salvage "$second" && touch -r good/events "$APP/events" && is_good &&
-	test_exit 3 hxsnap restore "live/$second" && is_good
+	test_exit 3 hxsnap restore "live/$second" && is_good &&
+	block repair "$second" && test_grep "^repaired events/orders.jsonl" out &&
+	hxsnap -q restore "live/$second" && is_good
 '
 
 test_expect_success 'the disk of the data is lost' '
