@@ -9,6 +9,7 @@
 #include "fs/due.h"
 #include "fs/faults.h"
 #include "fs/files.h"
+#include "fs/history.h"
 #include "fs/notes.h"
 #include "fs/record.h"
 #include "fs/registry.h"
@@ -114,6 +115,8 @@ static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 		r = hxfs_faults_new(&fs->faults);
 	if (r == 0)
 		r = hxfs_ahead_new(fs, &fs->ahead);
+	if (r == 0)
+		r = hxfs_history_new(&fs->history);
 	if (r == 0 && !fs->opt->nocontrol && !fs->opt->read_only)
 		r = hxfs_control_new(fs, &fs->control);
 	if (r < 0)
@@ -165,6 +168,7 @@ void hxfs_free(struct hxfs *fs)
 	hxfs_files_close_all(fs);
 	hxfs_files_free(fs->files);
 	hxfs_texts_free(fs->texts);
+	hxfs_history_free(fs->history);
 	hxfs_slots_release(fs);
 	hxfs_registry_release(fs);
 	hxfs_faults_free(fs->faults);

@@ -73,6 +73,7 @@ struct hxfs_area {
 	struct hxfs_slot **slot; /* ascending by seconds */
 	size_t count, cap;
 	bool present;
+	uint64_t changes; /* how often snapshots came or went */
 };
 
 struct hxfs_env {
@@ -95,6 +96,7 @@ struct hxfs_control;
 struct hxfs_faults;
 struct hxfs_files;
 struct hxfs_handle;
+struct hxfs_history;
 struct hxfs_notes;
 struct hxfs_texts;
 struct hxs_pool;
@@ -110,6 +112,7 @@ struct hxfs {
 	bool no_open; /* the kernel opens files without asking */
 	struct hxs_recover_report recovery; /* at the start */
 	char *recovery_error; /* why it failed, or NULL */
+	atomic_bool ending; /* whoever waits for an answer gets none */
 	atomic_bool xattr_wanted; /* a snapshot has some, @xattr or not */
 
 	pthread_mutex_t scan_lock;
@@ -133,6 +136,7 @@ struct hxfs {
 	struct hxfs_ahead *ahead;
 	struct hxfs_control *control; /* NULL: there are no control files */
 	struct hxfs_faults *faults;
+	struct hxfs_history *history;
 	struct hxfs_notes *notes;
 	struct hxfs_files *files; /* @no_open */
 	struct hxfs_texts *texts; /* @no_open */

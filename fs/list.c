@@ -4,6 +4,7 @@
  * good when names come and go between two calls.
  */
 #include "format/manifest.h"
+#include "fs/history.h"
 #include "fs/nodes.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
@@ -311,6 +312,10 @@ int hxfs_list(struct hxfs *fs, uint64_t dir, uint64_t from,
 	case HXFS_IS_ENV:
 	case HXFS_IS_ROLLBACKS:
 		return list_env(&l, &node, from);
+	case HXFS_IS_HISTORY:
+	case HXFS_IS_TRAIL:
+		return hxfs_history_list(fs, dir, from, patience, emit_fn, ctx,
+					 err);
 	case HXFS_IS_SNAPSHOT:
 	case HXFS_IS_ENTRY:
 		break;

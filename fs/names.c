@@ -3,6 +3,7 @@
 #include "format/manifest.h"
 #include "fs/control.h"
 #include "fs/files.h"
+#include "fs/history.h"
 #include "fs/nodes.h"
 #include "fs/notes.h"
 #include "fs/registry.h"
@@ -15,6 +16,7 @@
 #define STATUS_NAME ".status"
 #define METRICS_NAME ".metrics"
 #define CONTROL_NAME ".control"
+#define HISTORY_NAME ".history"
 
 struct request {
 	struct hxfs *fs;
@@ -173,6 +175,11 @@ static int in_env(const struct request *q, uint32_t env, struct hxfs_found *out)
 		r = hxfs_stat_env(q->fs, env, true, &out->st);
 		return r == -ESTALE ? -ENOENT : r;
 	}
+	if (strcmp(q->name, HISTORY_NAME) == 0) {
+		out->ino = hxfs_number_env(env, HXFS_IS_HISTORY);
+		r = hxfs_stat(q->fs, out->ino, q->patience, &out->st, q->err);
+		return r == -ESTALE ? -ENOENT : r;
+	}
 	return found_snapshot(q, env, HXS_BACKUP, out);
 }
 
@@ -263,6 +270,9 @@ int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name,
 	case HXFS_IS_SNAPSHOT:
 	case HXFS_IS_ENTRY:
 		return in_snapshot(&q, &node, out);
+	case HXFS_IS_HISTORY:
+	case HXFS_IS_TRAIL:
+		return hxfs_history_lookup(fs, dir, name, patience, out, err);
 	case HXFS_IS_NOTHING:
 		return -ESTALE;
 	default:

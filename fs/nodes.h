@@ -24,7 +24,8 @@ struct hxfs_found {
 /*
  * The node named @name in directory @dir. -ENOENT when there is none, with
  * out->lasting telling whether there can never be one. @stranger: what only
- * the owner of the mount may know is left out of texts.
+ * the owner of the mount may know is left out of texts. Each success counts
+ * as one that the kernel remembers: hxfs_history_forget().
  */
 HXS_MUST_CHECK
 int hxfs_lookup(struct hxfs *fs, uint64_t dir, const char *name,

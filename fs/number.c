@@ -1,12 +1,17 @@
 #include "fs/number.h"
 
 #include "base/cleanup.h"
+#include "base/digest.h"
+
+#include <string.h>
 
 #define CLASS_SHIFT 60
 #define CLASS_ENTRY 0u
 #define CLASS_LINK 1u
 #define CLASS_TEXT 2u
 #define CLASS_CONTROL 3u
+#define CLASS_TRAIL 4u
+#define REST_MASK ((UINT64_C(1) << CLASS_SHIFT) - 1)
 
 #define WHICH_SHIFT 58
 #define ENV_SHIFT 39
@@ -19,6 +24,7 @@
 #define ENV_STATUS 1u
 #define ENV_ROLLBACKS 2u
 #define ENV_CONTROL 3u /* in attributes alone */
+#define ENV_HISTORY 4u
 
 /* Of a .control. */
 #define OF_SHIFT 58
@@ -57,6 +63,9 @@ static void decode_fixed(uint32_t n, struct hxfs_node *out)
 		break;
 	case ENV_ROLLBACKS:
 		out->kind = HXFS_IS_ROLLBACKS;
+		break;
+	case ENV_HISTORY:
+		out->kind = HXFS_IS_HISTORY;
 		break;
 	default:
 		break;
@@ -97,7 +106,7 @@ static void decode_control(uint64_t rest, struct hxfs_node *out)
 
 void hxfs_number_decode(uint64_t ino, struct hxfs_node *out)
 {
-	uint64_t rest = ino & ((UINT64_C(1) << CLASS_SHIFT) - 1);
+	uint64_t rest = ino & REST_MASK;
 	unsigned which = (unsigned)(rest >> WHICH_SHIFT);
 
 	*out = (struct hxfs_node){ .kind = HXFS_IS_NOTHING };
@@ -121,6 +130,9 @@ void hxfs_number_decode(uint64_t ino, struct hxfs_node *out)
 	case CLASS_CONTROL:
 		decode_control(rest, out);
 		break;
+	case CLASS_TRAIL:
+		out->kind = HXFS_IS_TRAIL;
+		break;
 	default:
 		break;
 	}
@@ -131,6 +143,7 @@ uint64_t hxfs_number_env(uint32_t env, enum hxfs_kind kind)
 	uint32_t own = kind == HXFS_IS_ENV_STATUS  ? ENV_STATUS
 		       : kind == HXFS_IS_ROLLBACKS ? ENV_ROLLBACKS
 		       : kind == HXFS_IS_CONTROL   ? ENV_CONTROL
+		       : kind == HXFS_IS_HISTORY   ? ENV_HISTORY
 						   : ENV_SELF;
 
 	return FIRST_ENV + (uint64_t)env * HXFS_ENV_STRIDE + own;
@@ -145,8 +158,21 @@ uint64_t hxfs_number_link(uint32_t env, enum hxfs_link link, int64_t seconds)
 
 uint64_t hxfs_number_text(uint64_t serial)
 {
-	return (uint64_t)CLASS_TEXT << CLASS_SHIFT |
-	       (serial & ((UINT64_C(1) << CLASS_SHIFT) - 1));
+	return (uint64_t)CLASS_TEXT << CLASS_SHIFT | (serial & REST_MASK);
+}
+
+uint64_t hxfs_number_trail(uint64_t parent, const char *name)
+{
+	struct hxs_digest digest;
+	struct hxs_hasher h;
+	uint64_t number;
+
+	hxs_hasher_init(&h);
+	hxs_hasher_update(&h, &parent, sizeof(parent));
+	hxs_hasher_update(&h, name, strlen(name));
+	hxs_hasher_final(&h, &digest);
+	memcpy(&number, digest.b, sizeof(number));
+	return (uint64_t)CLASS_TRAIL << CLASS_SHIFT | (number & REST_MASK);
 }
 
 uint64_t hxfs_number_control(enum hxfs_kind of, uint32_t which, uint32_t serial)

@@ -8,7 +8,7 @@
  * those that the kernel remembers and forgetting needs no work. Numbers are
  * never given to another node in the life of a mount.
  *
- *	bits 60-61	bits below
+ *	bits 60-62	bits below
  *	0	slot << 32 | n	slot 0: the fixed space (n: see below);
  *				else one snapshot, n an entry's number,
  *				HXS_ENTRY_INDEX, _MANIFEST or HXFS_N_STATUS;
@@ -22,6 +22,8 @@
  *	3	of << 58 | which << 30 | serial
  *				a .control: of the root, of environment
  *				which, of the snapshot in slot which
+ *	4	digest		a path below an environment's .history, made of
+ *				its parent's number and its name
  *
  * The fixed space: 1 root, 2 .status, 3 .metrics, 4 .control in attributes;
  * from 16 on, HXFS_ENV_STRIDE numbers for each environment.
@@ -57,6 +59,8 @@ enum hxfs_kind {
 	HXFS_IS_ENTRY, /* anything else inside a snapshot */
 	HXFS_IS_TEXT,
 	HXFS_IS_CONTROL,
+	HXFS_IS_HISTORY, /* of an environment */
+	HXFS_IS_TRAIL, /* a path below it: see fs/history.h */
 };
 
 enum hxfs_link {
@@ -68,7 +72,7 @@ enum hxfs_link {
 struct hxfs_node {
 	enum hxfs_kind kind;
 	enum hxfs_kind of; /* CONTROL: ROOT, ENV, SNAPSHOT */
-	uint32_t env; /* ENV, ENV_STATUS, ROLLBACKS, LINK; CONTROL of ENV */
+	uint32_t env; /* ENV*, ROLLBACKS, HISTORY, LINK; CONTROL of ENV */
 	uint32_t slot, n; /* SNAPSHOT (CONTROL of), SNAPSHOT_STATUS, ENTRY */
 	enum hxfs_link link;
 	int64_t seconds; /* LINK: the target's id */
@@ -78,7 +82,10 @@ struct hxfs_node {
 /* NOTHING for a number that was never given out by these functions. */
 void hxfs_number_decode(uint64_t ino, struct hxfs_node *out);
 
-/* The fixed nodes of environment @env: ENV, ENV_STATUS, ROLLBACKS, CONTROL. */
+/*
+ * The fixed nodes of environment @env: ENV, ENV_STATUS, ROLLBACKS, CONTROL,
+ * HISTORY.
+ */
 uint64_t hxfs_number_env(uint32_t env, enum hxfs_kind kind);
 uint64_t hxfs_number_link(uint32_t env, enum hxfs_link link, int64_t seconds);
 uint64_t hxfs_number_text(uint64_t serial);
@@ -92,6 +99,9 @@ uint64_t hxfs_number_control(enum hxfs_kind of, uint32_t which,
 
 /* What stands in its attributes, whatever its serial. */
 uint64_t hxfs_number_control_file(const struct hxfs_node *control);
+
+/* Of @name in the directory @parent, which is of kind HISTORY or TRAIL. */
+uint64_t hxfs_number_trail(uint64_t parent, const char *name);
 
 static inline uint64_t hxfs_number_entry(uint32_t slot, uint32_t n)
 {

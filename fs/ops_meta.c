@@ -1,5 +1,6 @@
 /* Requests about names and attributes. */
 #include "fs/attributes.h"
+#include "fs/history.h"
 #include "fs/mount.h"
 #include "fs/nodes.h"
 
@@ -40,8 +41,9 @@ static int run_lookup(struct hxfs_call *c)
 	if (r < 0)
 		return r;
 	e = entry_of(&found);
-	if (hxfs_call_claim(c))
-		(void)fuse_reply_entry(c->req, &e);
+	/* When the client has gone meanwhile the kernel remembers nothing. */
+	if (!hxfs_call_claim(c) || fuse_reply_entry(c->req, &e) < 0)
+		hxfs_history_forget(c->fs, found.ino, 1);
 	return 0;
 }
 
@@ -61,16 +63,22 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	hxfs_call_start(&c);
 }
 
-/* Nothing is kept for a node, so there is nothing to forget. */
-static void op_forget(fuse_req_t req, fuse_ino_t ino HXS_UNUSED,
-		      uint64_t nlookup HXS_UNUSED)
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
+	struct hxfs_mount *m = fuse_req_userdata(req);
+
+	hxfs_history_forget(m->fs, ino, nlookup);
 	fuse_reply_none(req);
 }
 
-static void op_forget_multi(fuse_req_t req, size_t count HXS_UNUSED,
-			    struct fuse_forget_data *forgets HXS_UNUSED)
+static void op_forget_multi(fuse_req_t req, size_t count,
+			    struct fuse_forget_data *forgets)
 {
+	struct hxfs_mount *m = fuse_req_userdata(req);
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		hxfs_history_forget(m->fs, forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 

@@ -160,6 +160,7 @@ void hxfs_registry_note_moved(struct hxfs *fs, uint32_t env, enum hxs_kind kind)
 {
 	uint64_t dir = area_dir(env, kind);
 
+	hxfs_env_area(fs->env[env], kind)->changes++;
 	hxfs_notes_add(fs->notes, HXFS_NOTE_NAME, dir, 0, "latest");
 	hxfs_notes_add(fs->notes, HXFS_NOTE_DIR, dir, 0, NULL);
 }
@@ -194,7 +195,8 @@ static void merge_gone(struct hxfs_merge *m, struct hxfs_slot *s)
 int hxfs_registry_merge(struct hxfs_merge *m, struct hxfs_area *a,
 			const int64_t *sec, size_t n)
 {
-	struct hxfs_area next = { .present = a->present };
+	struct hxfs_area next = { .present = a->present,
+				  .changes = a->changes };
 	struct hxfs_slot *s;
 	size_t i = 0, j = 0;
 	int r;
@@ -273,6 +275,7 @@ void hxfs_registry_env_leave(struct hxfs *fs, struct hxfs_env *e)
 			slot_retire(fs, a->slot[i]);
 		a->count = 0;
 		a->present = false;
+		a->changes++;
 	}
 	hxfs_notes_add(fs->notes, HXFS_NOTE_GONE, HXFS_ROOT,
 		       hxfs_number_env(e->number, HXFS_IS_ENV), e->name);

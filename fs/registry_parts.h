@@ -21,7 +21,10 @@ HXS_MUST_CHECK
 int hxfs_registry_merge(struct hxfs_merge *m, struct hxfs_area *a,
 			const int64_t *sec, size_t n);
 
-/* Put down that the links which follow @kind, and the listing, have changed. */
+/*
+ * Snapshots came or went: put down that the links which follow @kind, and the
+ * listing, have changed.
+ */
 void hxfs_registry_note_moved(struct hxfs *fs, uint32_t env,
 			      enum hxs_kind kind);
 

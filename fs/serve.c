@@ -312,6 +312,7 @@ static int serve(struct hxfs_mount *m, struct hxs_err *err)
 		return r;
 	}
 	r = serve_mounted(m, err);
+	atomic_store(&fs->ending, true);
 	hxfs_call_abandon_all(m);
 	hxfs_ending_unmount(m->ending);
 	hxfs_ending_hurry(m->ending);

@@ -7,6 +7,7 @@
 #include "base/xattr.h"
 #include "fs/acl.h"
 #include "fs/files.h"
+#include "fs/history.h"
 #include "fs/nodes.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
@@ -283,6 +284,9 @@ int hxfs_stat(struct hxfs *fs, uint64_t ino, enum hxfs_patience patience,
 		return stat_slot_dir(fs, node.slot, st);
 	case HXFS_IS_ENTRY:
 		return stat_inside(fs, &node, patience, st, err);
+	case HXFS_IS_HISTORY:
+	case HXFS_IS_TRAIL:
+		return hxfs_history_stat(fs, ino, patience, st, err);
 	case HXFS_IS_NOTHING:
 		break;
 	}

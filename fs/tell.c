@@ -1,5 +1,6 @@
 #include "fs/tell.h"
 
+#include "fs/history.h"
 #include "fs/notes.h"
 
 #include <string.h>
@@ -13,6 +14,24 @@
  * of all; what we answer it throws away if it was told of a change meanwhile,
  * and refuses whoever came. Who lists the root has come in already.
  */
+static void tell_listing(struct hxfs_mount *m, uint64_t dir)
+{
+	struct hxfs_node node;
+	uint64_t trail;
+
+	(void)fuse_lowlevel_notify_inval_inode(m->se, dir, 0, 0);
+	hxfs_number_decode(dir, &node);
+	if (node.kind != HXFS_IS_ENV)
+		return;
+	/* What it has had is made of what it has. */
+	(void)fuse_lowlevel_notify_inval_inode(m->se,
+					       hxfs_number_env(node.env,
+							       HXFS_IS_HISTORY),
+					       0, 0);
+	while ((trail = hxfs_history_unlist(m->fs, node.env)))
+		(void)fuse_lowlevel_notify_inval_inode(m->se, trail, 0, 0);
+}
+
 static void tell(struct hxfs_mount *m, const struct hxfs_note *n)
 {
 	size_t len = strlen(n->name);
@@ -29,7 +48,7 @@ static void tell(struct hxfs_mount *m, const struct hxfs_note *n)
 	case HXFS_NOTE_DIR:
 		if (n->dir == HXFS_ROOT && !atomic_load(&m->root_listed))
 			break;
-		(void)fuse_lowlevel_notify_inval_inode(m->se, n->dir, 0, 0);
+		tell_listing(m, n->dir);
 		break;
 	}
 }

@@ -64,6 +64,14 @@ static int tell_run(struct walk *w)
 
 /* ---- comparing --------------------------------------------------------- */
 
+unsigned hxs_versions_change(const struct hxs_node *older,
+			     const struct hxs_node *newer)
+{
+	if (!older || !newer)
+		return older ? HXS_DIFF_REMOVED : newer ? HXS_DIFF_ADDED : 0;
+	return hxs_treecmp_node(older, newer) & TELLING;
+}
+
 static int count_change(unsigned what, const char *path HXS_UNUSED,
 			const struct hxs_node *na HXS_UNUSED,
 			const struct hxs_node *nb HXS_UNUSED, void *ctx)
@@ -91,15 +99,14 @@ static int compare(struct walk *w, struct hxs_snapshot *snap, int64_t entry)
 	struct hxs_node a, b;
 	int r;
 
-	if (entry < 0 || w->entry < 0) {
-		if (entry < 0 && w->entry < 0)
-			return 0;
-		run->what = entry < 0 ? HXS_DIFF_ADDED : HXS_DIFF_REMOVED;
-		return 1;
-	}
-	hxs_index_get(older, (uint32_t)entry, &a);
-	hxs_index_get(newer, (uint32_t)w->entry, &b);
-	run->what = hxs_treecmp_node(&a, &b) & TELLING;
+	if (entry >= 0)
+		hxs_index_get(older, (uint32_t)entry, &a);
+	if (w->entry >= 0)
+		hxs_index_get(newer, (uint32_t)w->entry, &b);
+	run->what = hxs_versions_change(entry >= 0 ? &a : NULL,
+					w->entry >= 0 ? &b : NULL);
+	if (entry < 0 || w->entry < 0)
+		return run->what != 0;
 	if (S_ISDIR(a.mode) && S_ISDIR(b.mode)) {
 		r = hxs_treecmp(older, a.number, newer, b.number, count_change,
 				run);

@@ -46,6 +46,13 @@ struct hxs_versions {
 };
 
 /*
+ * What parts the version @newer from @older, which are NULL where the path is
+ * absent; of directories themselves alone. 0: it is the same version.
+ */
+unsigned hxs_versions_change(const struct hxs_node *older,
+			     const struct hxs_node *newer);
+
+/*
  * Tell the versions of v->path, the newest first. Indexes alone are read.
  * Absence is told where it is newest or between two versions, not before the
  * first. A snapshot that cannot be read is a warning and is passed over; it

@@ -29,7 +29,8 @@ static void test_envs(void)
 {
 	static const uint32_t env[] = { 0, 1, 7, HXFS_ENV_COUNT_MAX - 1 };
 	static const enum hxfs_kind kind[] = { HXFS_IS_ENV, HXFS_IS_ENV_STATUS,
-					       HXFS_IS_ROLLBACKS };
+					       HXFS_IS_ROLLBACKS,
+					       HXFS_IS_HISTORY };
 	struct hxfs_node n;
 	size_t i, k;
 
@@ -40,7 +41,7 @@ static void test_envs(void)
 			   "environment %u, kind %d", env[i], (int)kind[k]);
 		}
 	}
-	is_int(decode(hxfs_number_env(3, HXFS_IS_ROLLBACKS) + 1).kind,
+	is_int(decode(hxfs_number_env(3, HXFS_IS_HISTORY) + 1).kind,
 	       HXFS_IS_NOTHING, "a number in an environment's block not used");
 }
 
@@ -106,7 +107,7 @@ static void test_texts(void)
 	struct hxfs_node n = decode(hxfs_number_text(12345));
 
 	ok(n.kind == HXFS_IS_TEXT && n.serial == 12345, "a text");
-	is_int(decode(UINT64_C(4) << 60).kind, HXFS_IS_NOTHING, "class 4");
+	is_int(decode(UINT64_C(5) << 60).kind, HXFS_IS_NOTHING, "class 5");
 	is_int(decode(UINT64_MAX).kind, HXFS_IS_NOTHING, "all ones");
 }
 
@@ -154,6 +155,20 @@ static void test_controls(void)
 	       HXFS_IS_NOTHING, "a fourth kind of .control");
 }
 
+static void test_trails(void)
+{
+	uint64_t top = hxfs_number_env(0, HXFS_IS_HISTORY);
+	uint64_t other = hxfs_number_env(1, HXFS_IS_HISTORY);
+	uint64_t a = hxfs_number_trail(top, "a");
+
+	is_int(decode(a).kind, HXFS_IS_TRAIL, "a path's history");
+	ok(a == hxfs_number_trail(top, "a"), "has one number");
+	ok(a != hxfs_number_trail(other, "a"), "in each environment");
+	ok(a != hxfs_number_trail(top, "b"), "as has each name");
+	ok(hxfs_number_trail(a, "a") != a, "in each directory");
+	ok((int64_t)(a + 1) > 0, "and is a place in a listing");
+}
+
 int main(void)
 {
 	test_fixed();
@@ -162,5 +177,6 @@ int main(void)
 	test_links();
 	test_texts();
 	test_controls();
+	test_trails();
 	return tap_done();
 }

@@ -36,16 +36,16 @@ static int see(void *ctx, const struct hxfs_dirent *d)
 	return 0;
 }
 
-/* The directories on the way to the file, each listed, and the file. */
-static int walk(struct hxfs *fs, uint64_t *file)
+/* The directories on the way to a node, each listed, and the node. */
+static int walk(struct hxfs *fs, const char *const *names, size_t count,
+		uint64_t *file)
 {
-	static const char *const names[] = { "dev", ID, "src", "word" };
 	struct hxfs_found found;
 	uint64_t at = HXFS_ROOT;
 	size_t i, seen = 0;
 	int r;
 
-	for (i = 0; i < HXS_ARRAY_LEN(names); i++) {
+	for (i = 0; i < count; i++) {
 		r = hxfs_lookup(fs, at, names[i], HXFS_HASH, false, &found,
 				NULL);
 		if (r == 0)
@@ -127,8 +127,23 @@ static int tell(struct hxfs *fs, uint64_t file)
 	return r;
 }
 
+/* By its history it is the same file. */
+static int look_back(struct hxfs *fs, uint64_t file)
+{
+	static const char *const names[] = { "dev", ".history", "src", "word",
+					     ID };
+	uint64_t version;
+	int r;
+
+	r = walk(fs, names, HXS_ARRAY_LEN(names), &version);
+	if (r < 0)
+		return r;
+	return version == file ? 0 : -EBADMSG;
+}
+
 static int use(struct hxs_store *store)
 {
+	static const char *const names[] = { "dev", ID, "src", "word" };
 	struct hxfs *fs = NULL;
 	uint64_t file;
 	int r;
@@ -136,11 +151,13 @@ static int use(struct hxs_store *store)
 	r = hxfs_new(store, &options, "/mnt", &fs, NULL);
 	if (r < 0)
 		return r;
-	r = walk(fs, &file);
+	r = walk(fs, names, HXS_ARRAY_LEN(names), &file);
 	if (r == 0)
 		r = read_file(fs, file);
 	if (r == 0)
 		r = miss_file(fs, file);
+	if (r == 0)
+		r = look_back(fs, file);
 	if (r == 0)
 		r = tell(fs, file);
 	hxfs_free(fs);
