@@ -5,6 +5,7 @@
 #include "fs/faults.h"
 #include "fs/notes.h"
 #include "fs/record.h"
+#include "fs/refresh.h"
 #include "fs/slots.h"
 
 #include <errno.h>
@@ -164,6 +165,7 @@ static ssize_t read_content(struct hxfs *fs, struct hxs_content *c,
 		return r;
 	}
 	atomic_fetch_add(&fs->counters.read_bytes, (uint64_t)r);
+	hxfs_refresh_read(fs, s, hxs_content_entry(c));
 	if (into_scratch(scratch, out, (size_t)r) < 0)
 		return hxs_err_errno(err, ENOMEM, "cannot read a file");
 	return r;

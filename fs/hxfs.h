@@ -65,6 +65,7 @@ struct hxfs_slot {
 	struct hxs_snapshot *snap;
 	size_t bytes;
 	uint8_t *hashed; /* foreign: a bit for each entry that was; or NULL */
+	uint8_t *touched; /* two bits for each entry: fs/refresh.c; or NULL */
 	struct hxfs_slot *newer, *older; /* LOADED: by last use */
 	struct hxfs_past *past; /* NULL until it was tried */
 };

@@ -6,6 +6,7 @@
 #include "format/manifest.h"
 #include "fs/history.h"
 #include "fs/nodes.h"
+#include "fs/refresh.h"
 #include "fs/registry.h"
 #include "fs/slots.h"
 
@@ -261,20 +262,25 @@ static uint64_t parent_of(const struct hxfs_slot *s, const struct hxs_node *dir)
 					       : HXFS_IS_ENV);
 }
 
-static int list_loaded(struct listing *l, const struct hxfs_slot *s, uint32_t n,
+static int list_loaded(struct listing *l, struct hxfs_slot *s, uint32_t n,
 		       uint64_t from)
 {
 	const struct hxs_index *idx = hxs_snapshot_index(s->snap);
 	struct hxs_node dir, child;
-	uint64_t end, i;
+	uint64_t end, i, last;
 
 	if (n >= hxs_index_count(idx))
 		return -ESTALE;
 	hxs_index_get(idx, n, &dir);
 	if (!S_ISDIR(dir.mode))
 		return -ENOTDIR;
-	emit_dots(l, from, hxfs_number_entry(s->number, n), parent_of(s, &dir));
 	end = AT_FIRST + (uint64_t)dir.child_count;
+	last = n == 0 ? end + 2 : end;
+	if (from == 0)
+		hxfs_refresh_begun(l->fs, s, n);
+	else if (from >= last)
+		hxfs_refresh_listed(l->fs, s, n);
+	emit_dots(l, from, hxfs_number_entry(s->number, n), parent_of(s, &dir));
 	for (i = from > AT_FIRST ? from : AT_FIRST; i < end && !l->full; i++) {
 		hxs_index_get(idx, dir.first_child + (uint32_t)(i - AT_FIRST),
 			      &child);
@@ -285,8 +291,7 @@ static int list_loaded(struct listing *l, const struct hxfs_slot *s, uint32_t n,
 	if (from <= end)
 		list_entry(l, s, HXS_ENTRY_INDEX, HXS_INDEX_NAME, end + 1);
 	if (from <= end + 1)
-		list_entry(l, s, HXS_ENTRY_MANIFEST, HXS_MANIFEST_NAME,
-			   end + 2);
+		list_entry(l, s, HXS_ENTRY_MANIFEST, HXS_MANIFEST_NAME, last);
 	return 0;
 }
 

@@ -50,6 +50,7 @@ static struct hxs_snapshot *take_out(struct hxfs *fs, struct hxfs_slot *s)
 	struct hxs_snapshot *snap = HXS_STEAL(s->snap);
 
 	free(HXS_STEAL(s->hashed));
+	free(HXS_STEAL(s->touched));
 	list_remove(fs, s);
 	fs->loaded--;
 	fs->loaded_bytes -= s->bytes;
