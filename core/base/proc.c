@@ -8,7 +8,11 @@
  *
  * Standard error goes into a pipe whose writers can read, too: so a program
  * left in the background never dies of SIGPIPE when we have gone. What it
- * says then fills the pipe and is lost, and it does not wait for anybody.
+ * says then fills the pipe, and after that is lost: it is told to try again,
+ * and does not wait. But not if we were killed, and could not see to that:
+ * then it waits for ever with what does not fit. Who comes to end what was
+ * left behind (base/proc_left.h) ends it for its group; one that has left that
+ * is on its own.
  */
 #include "base/proc.h"
 
@@ -333,6 +337,11 @@ int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
 		p->deadline = now_ms() + opts->timeout_ms;
 	*out = HXS_STEAL(p);
 	return 0;
+}
+
+pid_t hxs_proc_pid(const struct hxs_proc *p)
+{
+	return p->pid;
 }
 
 int hxs_proc_finish(struct hxs_proc *p, struct hxs_buf *out, int *status,

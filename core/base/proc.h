@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct hxs_proc_opts {
 	const char *const
@@ -58,6 +59,9 @@ struct hxs_proc;
 HXS_MUST_CHECK
 int hxs_proc_start(const struct hxs_proc_opts *opts, bool output,
 		   struct hxs_proc **out, struct hxs_err *err);
+
+/* Its number, which is its process group's, too; until it is waited for. */
+pid_t hxs_proc_pid(const struct hxs_proc *p);
 
 /*
  * Wait for its end; once. @out is NULL if there is no @output. With

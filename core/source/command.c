@@ -1,13 +1,17 @@
 /*
  * What a program gives on its standard output and another takes back on its
  * standard input. Neither can be asked what it has done already: so whatever
- * was begun is undone by giving back what was captured before.
+ * was begun is undone by giving back what was captured before. Nor can two be
+ * at work at once: so what a process of ours left behind when it was killed,
+ * or a program that failed, is ended first (store/running.h).
  */
 #include "base/io.h"
 #include "base/proc.h"
 #include "source/program.h"
 #include "source/system.h"
+#include "store/running.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -19,9 +23,83 @@ static bool is_cancelled(void *ctx)
 	return ears->cancelled(ears->ctx);
 }
 
-/* Run @argv to @event; standard input and output as in hxs_proc_opts. */
-static int run(struct hxs_system *sys, char **argv, const char *event, int in,
-	       int out, struct hxs_err *err)
+/* A program, and what becomes of it. */
+struct run {
+	struct hxs_system *sys;
+	const char *event;
+	const char *input; /* the path in the store of what it reads, or NULL */
+	struct hxs_proc_opts opts;
+	struct hxs_program_env env;
+	int status;
+};
+
+/* Whether a program may run without a word of that in the store. */
+static bool may_be_silent(const struct run *run)
+{
+	return !run->sys->at || strcmp(run->event, "restore") != 0;
+}
+
+/* Nothing else is at work for the source now, and this will be. */
+static int enter(const struct run *run, struct hxs_running **note,
+		 struct hxs_err *err)
+{
+	const struct hxs_system *sys = run->sys;
+	const char *const given[] = {
+		run->env.own[HXS_PROGRAM_STORE],
+		run->env.own[HXS_PROGRAM_ENV],
+		run->env.own[HXS_PROGRAM_SOURCE],
+		NULL,
+	};
+	int r;
+
+	if (!sys->at)
+		return 0;
+	r = hxs_running_settle(sys->at, sys->env, sys->src->name, given, err);
+	if (r < 0)
+		return r;
+	r = hxs_running_begin(sys->at, sys->env, sys->src->name, run->event,
+			      run->input, run->opts.in_fd, note, err);
+	if (r < 0 && may_be_silent(run)) {
+		hxs_err_clear(err);
+		return 0;
+	}
+	return r;
+}
+
+static int carry_out(struct run *run, struct hxs_err *err)
+{
+	HXS_AUTO(running) struct hxs_running *note = NULL;
+	HXS_AUTO(proc) struct hxs_proc *p = NULL;
+	int r;
+
+	r = enter(run, &note, err);
+	if (r < 0)
+		return r;
+	r = hxs_proc_start(&run->opts, false, &p, err);
+	if (r < 0 && note)
+		hxs_running_ended(note); /* there was none */
+	if (r < 0)
+		return r;
+	assert(p); /* it was started */
+	if (note) {
+		r = hxs_running_started(note, hxs_proc_pid(p), err);
+		if (r < 0 && !may_be_silent(run))
+			return r;
+		hxs_err_clear(err);
+	}
+	r = hxs_proc_finish(p, NULL, &run->status, err);
+	/* Of one that failed, others may go on that it has started. */
+	if (note && (run->opts.out_fd || (r == 0 && run->status == 0)))
+		hxs_running_ended(note);
+	return r;
+}
+
+/*
+ * Run @argv to @event; standard input and output as in hxs_proc_opts, the
+ * former at @input in the store.
+ */
+static int run(struct hxs_system *sys, char **argv, const char *event,
+	       const char *input, int in, int out, struct hxs_err *err)
 {
 	const struct hxs_config_command *command = &sys->src->command;
 	const char *const value[HXS_PROGRAM_VARIABLES] = {
@@ -34,33 +112,38 @@ static int run(struct hxs_system *sys, char **argv, const char *event, int in,
 	};
 	HXS_AUTO_BUF struct hxs_buf said = HXS_BUF_INIT;
 	HXS_AUTO_BUF struct hxs_buf told = HXS_BUF_INIT;
-	struct hxs_program_env env = HXS_PROGRAM_ENV_INIT;
-	struct hxs_proc_opts opts = {
-		.argv = (const char *const *)argv,
-		.cwd = sys->base,
-		.timeout_ms = command->timeout_ms,
-		.in_fd = in,
-		.out_fd = out,
-		.said = &said,
-		.stop = sys->ears.cancelled ? is_cancelled : NULL,
-		.stop_ctx = &sys->ears,
+	struct run one = {
+		.sys = sys,
+		.event = event,
+		.input = input,
+		.env = HXS_PROGRAM_ENV_INIT,
+		.opts = {
+			.argv = (const char *const *)argv,
+			.cwd = sys->base,
+			.timeout_ms = command->timeout_ms,
+			.in_fd = in,
+			.out_fd = out,
+			.said = &said,
+			.stop = sys->ears.cancelled ? is_cancelled : NULL,
+			.stop_ctx = &sys->ears,
+		},
 	};
 	struct hxs_err why = HXS_ERR_INIT;
-	int status = 0, r;
+	int r;
 
-	r = hxs_program_env_fill(&env, value);
+	r = hxs_program_env_fill(&one.env, value);
 	if (r == 0) {
-		opts.env = env.list;
-		r = hxs_proc_run(&opts, NULL, &status, &why);
+		one.opts.env = one.env.list;
+		r = carry_out(&one, &why);
 	} else {
 		(void)hxs_err_errno(&why, -r, "cannot run '%s'", argv[0]);
 	}
-	hxs_program_env_release(&env);
-	if (r == 0 && status == 0)
+	hxs_program_env_release(&one.env);
+	if (r == 0 && one.status == 0)
 		return 0;
 	if (r == 0)
 		r = hxs_err_set(&why, EIO, "'%s' failed with status %d",
-				argv[0], status);
+				argv[0], one.status);
 	hxs_program_put_said((const char *const *)argv, &said, &told);
 	(void)hxs_err_set(err, -r, "source '%s': %s%s", sys->src->name,
 			  why.message, hxs_buf_str(&told));
@@ -94,7 +177,7 @@ static int fetch(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
 
 	if (fd < 0)
 		return fd;
-	r = run(sys, command->capture, "capture", 0, fd, err);
+	r = run(sys, command->capture, "capture", NULL, 0, fd, err);
 	if (r < 0)
 		return r;
 	if (fstat(fd, &st) < 0)
@@ -194,22 +277,33 @@ static int stage(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
 	return fd < 0 ? fd : 0;
 }
 
-static int feed(struct hxs_system *sys, int dir, const char *event,
-		struct hxs_err *err)
+/* @path is that of directory @dir. */
+static int feed(struct hxs_system *sys, int dir, const char *path,
+		const char *event, struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int fd = open_file(sys, dir, err);
+	HXS_AUTO_BUF struct hxs_buf input = HXS_BUF_INIT;
+	size_t len = strlen(sys->store);
 
-	return fd < 0 ? fd
-		      : run(sys, sys->src->command.restore, event, fd, 0, err);
+	if (fd < 0)
+		return fd;
+	if (strncmp(path, sys->store, len) == 0 && path[len] == '/')
+		(void)hxs_buf_printf(&input, "%s/%s", path + len + 1,
+				     sys->src->command.file);
+	if (hxs_buf_status(&input) < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot restore source '%s'",
+				     sys->src->name);
+	return run(sys, sys->src->command.restore, event,
+		   input.len ? input.data : NULL, fd, 0, err);
 }
 
-static int swap(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
+static int swap(struct hxs_system *sys, int dir, const char *path,
 		struct hxs_err *err)
 {
-	return feed(sys, dir, "restore", err);
+	return feed(sys, dir, path, "restore", err);
 }
 
-static int back(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
+static int back(struct hxs_system *sys, int dir, const char *path,
 		struct hxs_err *err)
 {
 	if (dir < 0)
@@ -218,7 +312,7 @@ static int back(struct hxs_system *sys, int dir, const char *path HXS_UNUSED,
 				   "captured, and cannot be given back to '%s'",
 				   sys->src->name,
 				   sys->src->command.restore[0]);
-	return feed(sys, dir, "undo", err);
+	return feed(sys, dir, path, "undo", err);
 }
 
 static int clean(struct hxs_system *sys HXS_UNUSED, bool ahead HXS_UNUSED,

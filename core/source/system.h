@@ -17,7 +17,9 @@
  *	clean		what is left over is removed
  *
  * Each of back and clean can be done again after it was cut short, and by a
- * process that knows nothing but the journal and the configuration.
+ * process that knows nothing but the journal and the configuration. What the
+ * one before it left running may still be at work: each sees to it that this
+ * ends, or is known to have no effect, before it looks at what was done.
  */
 #include "base/err.h"
 #include "format/config.h"
@@ -35,6 +37,7 @@ struct hxs_system {
 	const struct hxs_config_source *src;
 	const char *base; /* the configuration's directory, for programs */
 	const char *store; /* the store's path */
+	struct hxs_store *at; /* it; NULL: what programs run is noted nowhere */
 	const char *env; /* the environment's name */
 	const char *id; /* of the snapshot that is made or restored, or "" */
 	const char *rollback_id; /* "" until it is known, or if there is none */

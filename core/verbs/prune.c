@@ -176,6 +176,7 @@ static void sweep_systems(struct prune *p)
 			.src = src,
 			.base = p->opts->config->base,
 			.store = hxs_store_path(p->store),
+			.at = p->store,
 			.env = p->env->name,
 			.id = "",
 			.rollback_id = "",

@@ -133,12 +133,16 @@ static struct hxs_config_source source = {
 		     .timeout_ms = 60000 },
 };
 
+/* Where it is noted what runs. */
+static struct hxs_store *noted;
+
 static struct hxs_system sys_of(const struct hxs_config_source *src)
 {
 	return (struct hxs_system){
 		.src = src,
 		.base = here.path,
-		.store = "/s",
+		.store = here.path,
+		.at = noted,
 		.env = "dev",
 		.id = "",
 		.rollback_id = "",
@@ -177,6 +181,38 @@ static int give(void)
 	return r < 0 || holds("got", "state") ? r : -EPROTO;
 }
 
+static bool is_noted(void)
+{
+	return access(".hxsnap/running/dev.a", F_OK) == 0;
+}
+
+/* What cannot be noted is not begun, but to be undone it is. */
+static void test_noted(void)
+{
+	struct hxs_system sys = sys_of(&source);
+	struct hxs_err err = HXS_ERR_INIT;
+
+	ok(!is_noted(), "what has ended well is not noted any more");
+	sh_restore[2] = "exit 1";
+	is_int(hxs_system_command.swap(&sys, here.fd, here.path, &err), -EIO,
+	       "it fails");
+	ok(is_noted(), "that stays until it was undone");
+	sh_restore[2] = "cat >got";
+	is_int(hxs_system_command.back(&sys, here.fd, here.path, &err), 0,
+	       "undone");
+	ok(!is_noted(), "then not");
+	(void)rmdir(".hxsnap/running");
+	scratch_file(here.fd, ".hxsnap/running", "");
+	(void)unlink("got");
+	is_int(hxs_system_command.swap(&sys, here.fd, here.path, &err),
+	       -ENOTDIR, "no directory to note it in (%s)", err.message);
+	ok(access("got", F_OK) < 0, "not begun");
+	is_int(hxs_system_command.back(&sys, here.fd, here.path, &err),
+	       -ENOTDIR, "nor if it cannot be read who is at work (%s)",
+	       err.message);
+	(void)unlink(".hxsnap/running");
+}
+
 static void test_source(void)
 {
 	const struct hxs_system_ops *ops = hxs_system_ops(HXS_SOURCE_COMMAND);
@@ -213,6 +249,7 @@ static void test_source(void)
 	is_int(ops->clean(&sys, true, &err), 0, "nothing is left over");
 	is_int(ops->sweep(&sys, NULL, &err), 0, "and nothing is kept");
 	ok(!ops->part_fault, "no part of it can be restored");
+	test_noted();
 	(void)unlink("f");
 	is_int(ops->stage(&sys, here.fd, here.path, &err), -HXS_EUSAGE,
 	       "another file");
@@ -350,6 +387,9 @@ int main(void)
 		(void)setenv("TMPDIR", "/dev/shm", 0);
 	(void)setenv("PATH", "/usr/bin:/bin", 1);
 	scratch_open(&here);
+	if (hxs_store_init(here.path, true, NULL) < 0 ||
+	    hxs_store_open(here.path, &noted, NULL) < 0)
+		scratch_die("cannot make a store");
 	test_said();
 	test_long_said();
 	test_env();
@@ -357,6 +397,7 @@ int main(void)
 	test_cancelled();
 	test_probe();
 	test_create();
+	hxs_store_close(noted);
 	scratch_close(&here);
 	return tap_done();
 }
