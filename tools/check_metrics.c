@@ -4,6 +4,7 @@
  */
 #include "tools/check_out.h"
 
+#include "base/clock.h"
 #include "base/io.h"
 
 #include <errno.h>
@@ -31,9 +32,7 @@ static void head(struct hxs_buf *b, const char *name, const char *help)
 static void put_states(const struct hxs_check_facts *f,
 		       const struct hxs_check_report *r, struct hxs_buf *b)
 {
-	enum hxs_check_condition c;
 	enum hxs_check_state s;
-	size_t i;
 
 	head(b, "state",
 	     "The worst of all: 0 ok, 1 warning, 2 critical, 3 unknown.");
@@ -45,22 +44,52 @@ static void put_states(const struct hxs_check_facts *f,
 	for (s = HXS_CHECK_WARNING; s <= HXS_CHECK_UNKNOWN; s++)
 		(void)hxs_buf_printf(b, PREFIX "findings{state=\"%s\"} %zu\n",
 				     hxs_check_state_name(s), r->states[s]);
+}
+
+/* Those of environment number @i, or of the store. */
+static void put_conditions_of(const struct hxs_check_facts *f,
+			      const struct hxs_check_report *r, size_t i,
+			      bool judged, struct hxs_buf *b)
+{
+	const char *env = i < f->env_count ? f->envs[i].name : "";
+	enum hxs_check_condition c =
+		*env ? HXS_CHECK_BACKUP : HXS_CHECK_ENV_CONDITIONS;
+	bool is;
+
+	for (; c < HXS_CHECK_CONDITIONS; c++) {
+		/* That nothing could be done is told in any case. */
+		is = hxs_check_is_judged(r, i, c) ||
+		     hxs_check_state_of(r, env, c) != HXS_CHECK_OK;
+		if (!judged && !is)
+			continue;
+		(void)hxs_buf_printf(
+			b,
+			PREFIX "%s{environment=\"%s\",condition=\"%s\"} %d\n",
+			judged ? "condition_judged" : "condition_state", env,
+			hxs_check_condition_name(c),
+			judged ? is : (int)hxs_check_state_of(r, env, c));
+	}
+}
+
+/*
+ * What could not be looked at, or is not asked for, is neither well nor wrong:
+ * it has no state, and that it has none can be told from its being judged.
+ */
+static void put_conditions(const struct hxs_check_facts *f,
+			   const struct hxs_check_report *r, struct hxs_buf *b)
+{
+	size_t i;
+
 	head(b, "condition_state",
-	     "Each condition: 0 ok, 1 warning, 2 critical, 3 unknown.");
-	for (i = 0; i < f->env_count; i++)
-		for (c = 0; c < HXS_CHECK_CONDITIONS; c++)
-			(void)hxs_buf_printf(
-				b,
-				PREFIX "condition_state{environment=\"%s\","
-				       "condition=\"%s\"} %d\n",
-				f->envs[i].name, hxs_check_condition_name(c),
-				(int)hxs_check_state_of(r, f->envs[i].name, c));
-	for (c = HXS_CHECK_ENV_CONDITIONS; c < HXS_CHECK_CONDITIONS; c++)
-		(void)hxs_buf_printf(b,
-				     PREFIX "condition_state{environment=\"\","
-					    "condition=\"%s\"} %d\n",
-				     hxs_check_condition_name(c),
-				     (int)hxs_check_state_of(r, "", c));
+	     "Each condition that was judged: 0 ok, 1 warning, 2 critical, "
+	     "3 unknown.");
+	for (i = 0; i <= f->env_count; i++)
+		put_conditions_of(f, r, i, false, b);
+	head(b, "condition_judged",
+	     "Whether it was: 0 if it could not be looked at, or is not asked "
+	     "for.");
+	for (i = 0; i <= f->env_count; i++)
+		put_conditions_of(f, r, i, true, b);
 }
 
 static void put_snapshots(const struct hxs_check_facts *f, struct hxs_buf *b)
@@ -121,7 +150,8 @@ static void put_newest(const struct hxs_check_facts *f, struct hxs_buf *b)
 		e = &f->envs[i];
 		for (k = 0, last = INT64_MIN; k < e->backups; k++)
 			if (e->snapshots[k].verified &&
-			    e->snapshots[k].when > last)
+			    e->snapshots[k].when > last &&
+			    e->snapshots[k].when <= f->now + HXS_CLOCK_SKEW)
 				last = e->snapshots[k].when;
 		if (last > INT64_MIN)
 			(void)hxs_buf_printf(b,
@@ -154,6 +184,7 @@ void hxs_check_metrics_put(const struct hxs_check_facts *f,
 			   struct hxs_buf *out)
 {
 	put_states(f, r, out);
+	put_conditions(f, r, out);
 	put_snapshots(f, out);
 	put_newest(f, out);
 	put_store(f, out);
@@ -181,8 +212,9 @@ int hxs_check_metrics_write(const struct hxs_check_facts *f,
 	if (e == 0) {
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		e = fd < 0 ? -errno
-			   : hxs_io_publish(fd, slash ? slash + 1 : file,
-					    text.data, text.len, 0644);
+			   : hxs_io_publish_watched(fd,
+						    slash ? slash + 1 : file,
+						    text.data, text.len, 0644);
 	}
 	if (e < 0)
 		return hxs_err_errno(err, -e, "cannot write metrics to '%s'",

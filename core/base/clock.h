@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define HXS_ID_LEN 16 /* without the NUL */
+#define HXS_CLOCK_SKEW 60 /* seconds that two machines' clocks may be apart */
 
 struct hxs_clock {
 	void (*now)(struct timespec *out, void *ctx);

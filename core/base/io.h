@@ -60,6 +60,13 @@ int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
  */
 int hxs_io_publish_clean(int dirfd, const char *name);
 
+/*
+ * The same in a directory that somebody watches for names that end as @name
+ * does: the temporary's does not.
+ */
+int hxs_io_publish_watched(int dirfd, const char *name, const void *data,
+			   size_t len, mode_t mode);
+
 /* fsync of the directory @path (relative to @dirfd, "." for itself). */
 int hxs_io_sync_dir(int dirfd, const char *path);
 

@@ -14,6 +14,7 @@
 #include <sys/file.h>
 
 #define TMP_PREFIX ".tmp-"
+#define TMP_SUFFIX "~"
 #define TMP_NAME_SIZE 256 /* a name and its NUL */
 #define TRIES 1000
 
@@ -109,34 +110,32 @@ static bool is_name(const char *name)
 }
 
 /* What @name is written under first, into @tmp: 0 or -errno. */
-static int name_tmp(char tmp[TMP_NAME_SIZE], const char *name)
+static int name_tmp(char tmp[TMP_NAME_SIZE], const char *name,
+		    const char *suffix)
 {
 	int r;
 
 	if (!is_name(name))
 		return -EINVAL;
-	r = snprintf(tmp, TMP_NAME_SIZE, TMP_PREFIX "%s", name);
+	r = snprintf(tmp, TMP_NAME_SIZE, TMP_PREFIX "%s%s", name, suffix);
 	return r < 0 || r >= TMP_NAME_SIZE ? -ENAMETOOLONG : 0;
 }
 
 int hxs_io_publish_clean(int dirfd, const char *name)
 {
 	char tmp[TMP_NAME_SIZE];
-	int r = name_tmp(tmp, name);
+	int r = name_tmp(tmp, name, "");
 
 	return r < 0 ? r : remove_leftover(dirfd, tmp);
 }
 
-int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
-		   mode_t mode)
+/* Publish @name, written under @tmp. */
+static int publish(int dirfd, const char *tmp, const char *name,
+		   const void *data, size_t len, mode_t mode)
 {
 	HXS_AUTO_CLOSE int fd = -1; /* held to the end: it carries the lock */
-	char tmp[TMP_NAME_SIZE];
 	int r;
 
-	r = name_tmp(tmp, name);
-	if (r < 0)
-		return r;
 	fd = create_tmp(dirfd, tmp);
 	if (fd < 0)
 		return fd;
@@ -148,4 +147,22 @@ int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
 		return r;
 	}
 	return hxs_io_sync_dir(dirfd, ".");
+}
+
+int hxs_io_publish(int dirfd, const char *name, const void *data, size_t len,
+		   mode_t mode)
+{
+	char tmp[TMP_NAME_SIZE];
+	int r = name_tmp(tmp, name, "");
+
+	return r < 0 ? r : publish(dirfd, tmp, name, data, len, mode);
+}
+
+int hxs_io_publish_watched(int dirfd, const char *name, const void *data,
+			   size_t len, mode_t mode)
+{
+	char tmp[TMP_NAME_SIZE];
+	int r = name_tmp(tmp, name, TMP_SUFFIX);
+
+	return r < 0 ? r : publish(dirfd, tmp, name, data, len, mode);
 }

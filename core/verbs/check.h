@@ -61,13 +61,15 @@ struct hxs_check_snapshot {
 	uint64_t bytes; /* of its sources */
 	char *damage; /* what is known to be wrong with it, or NULL */
 	bool verified; /* it passed, and has not changed since */
-	int64_t when; /* then */
+	int64_t when; /* then, by the clock of whoever did it */
 };
 
+/* The newest, by its id: ids ascend, whatever a clock said. */
 struct hxs_check_drill {
+	bool hidden; /* this user may not look whether there is one */
 	bool there; /* some report is */
 	char *fault; /* why the newest cannot be read, or NULL */
-	char id[64], status[32];
+	char id[HXS_ID_LEN + 1], status[32];
 	bool passed;
 	int64_t finished;
 };
@@ -79,6 +81,7 @@ struct hxs_check_env {
 	struct hxs_check_snapshot *snapshots;
 	size_t count, backups; /* of all of them; the backups alone */
 	struct hxs_check_drill drill;
+	bool restores_hidden; /* this user may not look for what follows */
 	bool interrupted; /* a restore, and nobody is at work */
 	bool unconfirmed; /* one waits for confirmation, until */
 	int64_t confirm_until;
@@ -94,6 +97,7 @@ struct hxs_check_facts {
 	size_t env_count;
 	/* Of the store's file system; nothing is known without a total. */
 	uint64_t bytes, bytes_free, inodes, inodes_free;
+	bool audit_hidden; /* this user may not look at the audit log */
 	char *audit_fault; /* what is wrong with the chain, or NULL */
 	/* What this user may not look at; NULL-terminated, or NULL. */
 	char **notes;
@@ -129,6 +133,12 @@ struct hxs_check_report {
 	struct hxs_check_finding *findings; /* worst first */
 	size_t count;
 	size_t states[4]; /* how many of each */
+	/*
+	 * Which conditions were judged, a bit each, of each environment of the
+	 * facts and at last of the store; NULL: nothing was.
+	 */
+	unsigned *judged;
+	size_t judged_count;
 };
 
 void hxs_check_report_release(struct hxs_check_report *r);
@@ -143,6 +153,13 @@ int hxs_check_judge(const struct hxs_check_facts *f,
 HXS_MUST_CHECK
 int hxs_check_add(struct hxs_check_report *r,
 		  const struct hxs_check_finding *one);
+
+/*
+ * Whether @c was judged of environment number @env of the facts, or with their
+ * number of the store: that nothing was found says something only then.
+ */
+bool hxs_check_is_judged(const struct hxs_check_report *r, size_t env,
+			 enum hxs_check_condition c);
 
 /* The state of one condition of environment @env ("" for the store). */
 enum hxs_check_state hxs_check_state_of(const struct hxs_check_report *r,

@@ -3,9 +3,8 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/json.h"
-#include "base/path.h"
 #include "store/audit.h"
+#include "store/drills.h"
 #include "store/journal.h"
 #include "store/lock.h"
 #include "store/snapshot.h"
@@ -13,14 +12,10 @@
 #include "verbs/history.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-
-#define REPORT_MAX (4u << 20) /* bytes of a drill's report */
-#define DRILLS ".hxsnap/drills"
 
 struct gather {
 	const struct hxs_store *store;
@@ -185,110 +180,55 @@ static int see_newest(struct gather *g, struct hxs_check_env *e)
 
 /* ---- drills -------------------------------------------------------------- */
 
-struct drills {
-	int dirfd;
-	struct hxs_check_drill *best;
-	int64_t newest; /* when the newest report was written */
-};
-
-static bool text_of(const struct hxs_json *root, const char *key, char *out,
-		    size_t size)
+static void take_drill(const struct hxs_drill_report *rep,
+		       struct hxs_check_drill *d)
 {
-	const struct hxs_json *v = hxs_json_get(root, key);
-	const char *text;
-
-	if (!v || hxs_json_string(v, &text, NULL) < 0)
-		return false;
-	(void)snprintf(out, size, "%s", text);
-	return true;
+	d->there = true;
+	d->passed = rep->status == HXS_DRILL_PASSED;
+	d->finished = rep->finished;
+	(void)snprintf(d->status, sizeof(d->status), "%s",
+		       hxs_drills_status_name(rep->status));
 }
 
-static bool read_report(const struct hxs_json *root,
-			struct hxs_check_drill *out)
+static int hide_drills(struct gather *g, struct hxs_check_env *e)
 {
-	const struct hxs_json *passed = hxs_json_get(root, "passed");
-	char when[64];
-
-	return text_of(root, "drill_id", out->id, sizeof(out->id)) &&
-	       text_of(root, "status", out->status, sizeof(out->status)) &&
-	       passed && hxs_json_bool(passed, &out->passed, NULL) >= 0 &&
-	       text_of(root, "finished_at_utc", when, sizeof(when)) &&
-	       hxs_clock_parse_rfc3339(when, &out->finished) >= 0;
+	e->drill.hidden = true;
+	return note(g, "the reports of drills");
 }
 
-/* 0 with *@out filled, or what is wrong with the report. */
-static const char *take_report(int dirfd, const char *name,
-			       struct hxs_check_drill *out, int64_t *written)
-{
-	HXS_AUTO(json_doc) struct hxs_json_doc *doc = NULL;
-	HXS_AUTO_FREE char *text = NULL;
-	HXS_AUTO_CLOSE int fd = -1;
-	struct stat st;
-	size_t len;
-	int r;
-
-	fd = hxs_io_open_regular(dirfd, name, &st);
-	if (fd < 0)
-		return fd == -ENOENT ? "" : "it cannot be opened";
-	*written = st.st_mtim.tv_sec;
-	r = hxs_io_read_all(fd, REPORT_MAX, &text, &len);
-	if (r < 0)
-		return "it cannot be read";
-	if (hxs_json_parse(text, len, &doc, NULL) < 0 ||
-	    !read_report(hxs_json_root(doc), out))
-		return "it is no report of a drill";
-	out->there = true;
-	return NULL;
-}
-
-static int see_drill(const char *name, unsigned char type HXS_UNUSED, void *ctx)
-{
-	HXS_AUTO_BUF struct hxs_buf shown = HXS_BUF_INIT;
-	struct hxs_check_drill one = { .there = false };
-	struct drills *d = ctx;
-	size_t len = strlen(name);
-	int64_t written = INT64_MAX;
-	const char *fault;
-
-	if (name[0] == '.' || len < 6 || strcmp(name + len - 5, ".json") != 0)
-		return 0;
-	fault = take_report(d->dirfd, name, &one, &written);
-	if (fault && !*fault)
-		return 0; /* removed since it was listed */
-	if (!fault)
-		written = one.finished;
-	if (d->newest > written)
-		return 0;
-	d->newest = written;
-	free(d->best->fault);
-	*d->best = one;
-	if (!fault)
-		return 0;
-	(void)hxs_buf_puts(&shown, "'");
-	(void)hxs_path_show(&shown, name, len);
-	(void)hxs_buf_printf(&shown, "': %s", fault);
-	d->best->fault = hxs_buf_steal(&shown, NULL);
-	return d->best->fault ? 0 : -ENOMEM;
-}
-
+/*
+ * The last one is the one with the highest id, which counts on where a clock
+ * was set back: dates do not.
+ */
 static int see_drills(struct gather *g, struct hxs_check_env *e)
 {
-	HXS_AUTO_CLOSE int fd = -1;
-	struct drills d = { .best = &e->drill, .newest = INT64_MIN };
-	char path[HXS_ENV_MAX + 32];
+	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
+	struct hxs_err why = HXS_ERR_INIT;
+	struct hxs_drill_report rep;
+	size_t i;
 	int r;
 
-	(void)snprintf(path, sizeof(path), DRILLS "/%s", e->name);
-	fd = hxs_io_open_dir(hxs_store_fd(g->store), path);
-	if (fd == -ENOENT)
-		return 0;
-	d.dirfd = fd;
-	r = fd < 0 ? fd : hxs_io_list(fd, see_drill, &d);
+	r = hxs_drills_ids(g->store, e->name, &ids, &why);
+	for (i = ids.count; r == 0 && i > 0; i--) {
+		r = hxs_drills_load(g->store, e->name, ids.name[i - 1], &rep,
+				    &why);
+		memcpy(e->drill.id, ids.name[i - 1], sizeof(e->drill.id));
+		if (r != -HXS_ENOSUCH)
+			break;
+		hxs_err_clear(&why);
+		r = 0; /* removed since it was listed */
+	}
 	if (r == -ENOMEM)
 		return no_memory(g);
 	if (is_denied(r))
-		return note(g, "the reports of drills");
-	return r < 0 ? keep(g, &e->drill.fault, strerror(-r)) : 0;
+		return hide_drills(g, e);
+	if (r < 0)
+		return keep(g, &e->drill.fault, why.message);
+	if (i > 0) {
+		take_drill(&rep, &e->drill);
+		hxs_drills_release(&rep);
+	}
+	return 0;
 }
 
 /* ---- restores ------------------------------------------------------------ */
@@ -303,6 +243,7 @@ static int see_restores(struct gather *g, struct hxs_check_env *e)
 	r = hxs_journal_read(g->store, e->name, &j, &why);
 	if (r == -ENOMEM)
 		return no_memory(g);
+	e->restores_hidden = is_denied(r);
 	/* That it is there but damaged is no better; one that is told once. */
 	if (r > 0 || (r < 0 && !is_denied(r)))
 		e->interrupted = !hxs_lock_held(g->store, e->name);
@@ -310,6 +251,7 @@ static int see_restores(struct gather *g, struct hxs_check_env *e)
 	r = hxs_unconfirmed_read(g->store, e->name, &u, &why);
 	if (r == -ENOMEM)
 		return no_memory(g);
+	e->restores_hidden = e->restores_hidden || is_denied(r);
 	if (r < 0 && !is_denied(r))
 		return keep(g, &e->unconfirmed_fault, why.message);
 	/* One that is being carried out will say by itself how it ended. */
@@ -412,8 +354,10 @@ static int see_audit(struct gather *g)
 
 	if (r == -ENOMEM)
 		return no_memory(g);
-	if (is_denied(r))
+	if (is_denied(r)) {
+		g->out->audit_hidden = true;
 		return note(g, "the audit log");
+	}
 	return r < 0 ? keep(g, &g->out->audit_fault, why.message) : 0;
 }
 

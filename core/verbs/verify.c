@@ -83,24 +83,40 @@ static void warn(const struct hxs_verify_opts *opts, const char *text)
 		l->warning(text, l->ctx);
 }
 
-/*
- * Whether a reader or another verify met damage since @started: what is right
- * in our eyes may have been read before that.
- */
-static bool was_met(const struct hxs_store *s, enum hxs_kind kind,
-		    const char *env, const char *id, int64_t started)
-{
-	struct hxs_result known;
+/* What is known of a snapshot when its verify begins. */
+struct known {
+	bool any;
+	struct hxs_result result;
+};
 
-	return hxs_result_load(s, kind, env, id, &known) > 0 && !known.passed &&
-	       known.when > started;
+static void take_known(const struct hxs_store *s, enum hxs_kind kind,
+		       const char *env, const char *id, struct known *out)
+{
+	out->any = hxs_result_load(s, kind, env, id, &out->result) > 0;
+}
+
+/*
+ * Whether a reader or another verify met damage since then: what is right in
+ * our eyes may have been read before that. By what is said, not by its date,
+ * which a clock that is wrong may have written.
+ */
+static bool was_met(const struct known *before, const struct known *now)
+{
+	const struct hxs_result *a = &before->result, *b = &now->result;
+
+	if (!now->any || b->passed)
+		return false;
+	return !before->any || a->passed || a->when != b->when ||
+	       a->faults != b->faults || a->by_reader != b->by_reader ||
+	       strcmp(a->first_fault, b->first_fault) != 0;
 }
 
 static void save_result(struct hxs_store *s, enum hxs_kind kind,
 			const char *env, const char *id,
 			const struct hxs_digest *manifest,
-			const struct hxs_verify_opts *opts, int64_t started,
-			const struct hxs_verify_report *report)
+			const struct hxs_verify_opts *opts,
+			const struct known *before,
+			struct hxs_verify_report *report)
 {
 	struct hxs_result result = {
 		.passed = report->faults == 0,
@@ -110,10 +126,12 @@ static void save_result(struct hxs_store *s, enum hxs_kind kind,
 	};
 	struct hxs_err err = HXS_ERR_INIT;
 	struct timespec now;
+	struct known after;
 
 	if (!opts->save)
 		return;
-	if (result.passed && was_met(s, kind, env, id, started)) {
+	take_known(s, kind, env, id, &after);
+	if (result.passed && was_met(before, &after)) {
 		warn(opts, "a reader met damage meanwhile: that stays on "
 			   "record until it is verified again");
 		return;
@@ -124,8 +142,12 @@ static void save_result(struct hxs_store *s, enum hxs_kind kind,
 		result.manifest = *manifest;
 	(void)snprintf(result.first_fault, sizeof(result.first_fault), "%s",
 		       report->first_fault);
-	if (hxs_result_save(s, kind, env, id, &result, &err) < 0)
-		warn(opts, err.message);
+	report->saved = hxs_result_save(s, kind, env, id, &result, &err) >= 0;
+	if (report->saved)
+		return;
+	(void)snprintf(report->unsaved, sizeof(report->unsaved), "%.500s",
+		       err.message);
+	warn(opts, err.message);
 }
 
 /* The snapshot itself is damaged: that is the one fault there is. */
@@ -177,10 +199,10 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	struct hxs_verify_run run = { .opts = opts, .report = out, .err = err };
 	double start = hxs_clock_ticks();
 	char name[HXS_REF_TEXT];
-	struct timespec began;
+	struct known before;
 	int r;
 
-	hxs_clock_now(&began);
+	take_known(s, kind, env, id, &before);
 	memset(out, 0, sizeof(*out));
 	hxs_ref_format(kind, env, id, name);
 	(void)pthread_mutex_init(&run.lock, NULL); /* cannot fail on Linux */
@@ -205,7 +227,7 @@ int hxs_verify(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	hxs_err_clear(err);
 	save_result(s, kind, env, id,
 		    snap ? hxs_snapshot_manifest_digest(snap) : NULL, opts,
-		    began.tv_sec, out);
+		    &before, out);
 	if (out->faults)
 		return hxs_err_set(err, HXS_ECORRUPT,
 				   "snapshot '%s' is damaged: %" PRIu64

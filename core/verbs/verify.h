@@ -23,6 +23,8 @@ struct hxs_verify_report {
 	bool foreign;
 	double seconds;
 	char first_fault[512]; /* "events/a.json: block at byte ...", or "" */
+	bool saved; /* the result was stored */
+	char unsaved[512]; /* why it could not be, or "" */
 };
 
 /*

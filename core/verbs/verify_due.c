@@ -1,5 +1,6 @@
 #include "verbs/verify_due.h"
 
+#include "base/clock.h"
 #include "store/result.h"
 #include "store/snapshot.h"
 
@@ -10,7 +11,7 @@
 
 struct search {
 	const struct hxs_store *store;
-	int64_t before;
+	int64_t before, now;
 	struct hxs_verify_due *out;
 	struct hxs_err *err;
 };
@@ -28,8 +29,11 @@ static void look_at(struct search *s, enum hxs_kind kind, const char *env,
 	struct hxs_result res = { .by_reader = false };
 	bool ever = hxs_result_load(s->store, kind, env, id, &res) > 0;
 
-	/* What a reader met says nothing of all the rest. */
-	if (res.by_reader) {
+	/*
+	 * What a reader met says nothing of all the rest, and a date that is
+	 * yet to come nothing of when it was.
+	 */
+	if (res.by_reader || res.when > s->now + HXS_CLOCK_SKEW) {
 		ever = false;
 		res.when = 0;
 	}
@@ -97,9 +101,12 @@ int hxs_verify_due_list(const struct hxs_store *s, const char *env,
 		.store = s, .before = before, .out = out, .err = err
 	};
 	HXS_AUTO_NAMES struct hxs_names envs = HXS_NAMES_INIT;
+	struct timespec now;
 	size_t i;
 	int r;
 
+	hxs_clock_now(&now);
+	search.now = now.tv_sec;
 	if (env) {
 		r = search_env(&search, env);
 	} else {

@@ -36,7 +36,8 @@ void hxs_verify_due_release(struct hxs_verify_due *d);
 /*
  * Backups and rollback points of @env, or of all with NULL, that were never
  * verified or not since @before: never verified ones first, then those whose
- * result is the oldest; among equals the older snapshot first.
+ * result is the oldest; among equals the older snapshot first. A result that is
+ * dated in the future counts as none.
  */
 HXS_MUST_CHECK
 int hxs_verify_due_list(const struct hxs_store *s, const char *env,

@@ -92,10 +92,22 @@ test_expect_success 'it is far from what was usual' '
 '
 
 test_expect_success 'the last verify is long ago' '
-	anew && verified "dev/$last" "6 days ago" && is 0 &&
-	verified "dev/$last" "8 days ago" && is 1 "warning verified" &&
-	test_grep "the last verify that passed is 8 days ago" out &&
-	objectives "\"verify_every\": \"9d\"" && is 0
+	anew && verified "dev/$last" "7 days ago 20 hours ago" && is 0 &&
+	verified "dev/$last" "9 days ago" && is 1 "warning verified" &&
+	test_grep "the last verify that passed is 9 days ago" out &&
+	objectives "\"verify_every\": \"10d\"" && is 0
+'
+
+test_expect_success 'a verify is dated in the future: told, due, and set right by the next' '
+	anew && verified "dev/$last" "3 days" && is 1 "warning verified" &&
+	test_grep "dev/$last: its verify is dated [23] days from now: .*; run .hxsnap verify dev/$last" out &&
+	mkdir -p m && test_exit 1 hxsnap -q check --metrics m/m.prom >out &&
+	! grep "^hxsnap_check_verified_timestamp" m/m.prom && hxsnap -q verify --all --older-than 7d && is 0 &&
+	hxsnap -q check --metrics m/m.prom >out && grep "^hxsnap_check_verified_timestamp" m/m.prom &&
+	flip_byte "$STORE/backups/dev/$last/events/a" 0 &&
+	test_exit 3 hxsnap -q verify dev >out 2>err && verified "dev/$last" "3 days" &&
+	is 2 "critical backup" "critical damage" && flip_byte "$STORE/backups/dev/$last/events/a" 0 &&
+	hxsnap verify dev 2>err && ! grep "a reader met" err && is 0
 '
 
 test_expect_success 'what was verified is no longer what is there' '
@@ -108,7 +120,7 @@ test_expect_success 'a snapshot is damaged: known from a verify, or at first sig
 	anew && old=$(aged "2 hours ago") && foreign_snapshot dev "$old" "$EVENTS" &&
 	flip_byte "$STORE/backups/dev/$old/events/a" 0 && is 0 &&
 	test_exit 3 hxsnap -q verify dev >out 2>err && is 2 "critical damage" &&
-	test_grep "^critical damage dev/$old: it is damaged: events/a: .*; run .hxsnap verify dev/$old., " out &&
+	test_grep "^critical damage dev/$old: it is damaged: events/a: .*; look after the disk, then run .hxsnap repair dev/$old." out &&
 	flip_byte "$STORE/backups/dev/$old/events/a" 0 &&
 	hxsnap -q verify "dev/$old" && is 0 &&
 	flip_byte "$STORE/backups/dev/$last/manifest.sha256" 65 &&
@@ -125,30 +137,44 @@ test_expect_success 'all of them are damaged: that is as good as none' '
 	test_grep "every backup of .dev. is damaged" out
 '
 
-# drill NAME FINISHED STATUS: a report as a drill leaves it.
+# drill ID FINISHED STATUS: a report as a drill leaves it.
 drill() {
 	mkdir -p "$STORE/.hxsnap/drills/dev" &&
 		cat >"$STORE/.hxsnap/drills/dev/$1.json" <<-END
-		{"drill_id": "$1", "environment": "dev", "status": "$3",
+		{"drill_id": "$1", "env": "dev", "reference": "dev/$last", "status": "$3",
 		 "passed": $([ "$3" = passed ] && echo true || echo false),
+		 "started_at_utc": "2026-01-01T00:00:00Z",
 		 "finished_at_utc": "$(date -u -d "$2" +%Y-%m-%dT%H:%M:%SZ)",
-		 "steps": []}
+		 "rto_actual_seconds": 1, "rto_target_seconds": null,
+		 "recovery_point": null, "steps": [], "warnings": []}
 		END
 }
 
 test_expect_success 'the last drill: none, long ago, failed, inconclusive, unreadable' '
 	anew && objectives "\"drill_every\": \"30d\"" && is 1 "warning drill" &&
 	test_grep "there was no drill of .dev. yet; run .hxsnap drill dev." out &&
-	drill z "31 days ago" passed && is 1 "warning drill" &&
+	drill 20260101T000001Z "31 days ago" passed && is 1 "warning drill" &&
 	test_grep "the last drill is 31 days ago" out &&
-	drill m "2 days ago" passed && is 0 &&
-	drill a "1 day ago" failed && is 2 "critical drill" &&
-	test_grep "the last drill, .a., ended as .failed." out &&
-	drill b "1 hour ago" inconclusive && is 1 "warning drill" &&
-	drill c "1 minute ago" passed && is 0 &&
-	echo "{\"drill_id\": " >"$STORE/.hxsnap/drills/dev/c.json" &&
-	is 1 "warning drill" && test_grep ".c.json.: it is no report" out &&
+	drill 20260101T000002Z "2 days ago" passed && is 0 &&
+	drill 20260101T000003Z "1 day ago" failed && is 2 "critical drill" &&
+	test_grep "the last drill, .20260101T000003Z., ended as .failed." out &&
+	drill 20260101T000004Z "1 hour ago" inconclusive && is 1 "warning drill" &&
+	drill 20260101T000005Z "1 minute ago" passed && is 0 &&
+	echo "{\"drill_id\": " >"$STORE/.hxsnap/drills/dev/20260101T000005Z.json" &&
+	is 1 "warning drill" && test_grep "the last drill cannot be read: .*000005Z" out &&
 	rm -r "$STORE/.hxsnap/drills" && objectives && is 0
+'
+
+test_expect_success 'a drill of a clock that was ahead hides none that came after it' '
+	anew && objectives "\"drill_every\": \"30d\"" &&
+	drill 20300101T000000Z "1000 days" failed && is 2 "critical drill" &&
+	drill 20300101T000000Z "1000 days" passed && is 1 "warning drill" &&
+	test_grep "the last drill, .20300101T000000Z., is dated [0-9]* days from now" out &&
+	objectives && is 0 && objectives "\"drill_every\": \"30d\"" &&
+	drill 20300101T000001Z "1 hour ago" failed && is 2 "critical drill" &&
+	drill 20300101T000001Z "1 hour ago" passed && is 0 &&
+	hxsnap -q drill dev >out && is 0 && ls "$STORE/.hxsnap/drills/dev" >ids && test_line_count 3 ids &&
+	test_grep "^20300101T000002Z" ids
 '
 
 test_expect_success PTRACE 'a restore was interrupted; it is recovered; one is under way' '
@@ -323,6 +349,36 @@ test_expect_success 'metrics: written whole, and success is overwritten by failu
 	awk "/^#/ { next } { if (NF != 2) bad = 1 } END { exit bad }" m/m.prom
 '
 
+test_expect_success 'metrics: what is not judged has no state, and is said to have none' '
+	anew && mkdir -p m && hxsnap -q check dev --metrics m/m.prom >out &&
+	metric "condition_judged{environment=\"dev\",condition=\"backup\"}" 1 &&
+	metric "condition_judged{environment=\"dev\",condition=\"age\"}" 0 &&
+	metric "condition_judged{environment=\"dev\",condition=\"drill\"}" 0 &&
+	metric "condition_judged{environment=\"\",condition=\"audit\"}" 1 &&
+	metric "condition_state{environment=\"\",condition=\"audit\"}" 0 &&
+	test_grep ! "condition_state.*\"age\"" m/m.prom &&
+	objectives "\"rpo\": \"2h\"" && hxsnap -q check dev --metrics m/m.prom >out &&
+	metric "condition_state{environment=\"dev\",condition=\"age\"}" 0 &&
+	objectives "\"rpo\": \"2m\"" && test_exit 2 hxsnap -q check dev --metrics m/m.prom >out &&
+	metric "condition_state{environment=\"dev\",condition=\"age\"}" 2 &&
+	metric "condition_judged{environment=\"dev\",condition=\"age\"}" 1 &&
+	mv "$STORE" gone && test_exit 3 hxsnap -q check --metrics m/m.prom >out &&
+	metric "condition_state{environment=\"\",condition=\"access\"}" 3 &&
+	metric "condition_judged{environment=\"\",condition=\"space\"}" 0 &&
+	test_grep ! "condition_state.*\"space\"" m/m.prom && mv gone "$STORE"
+'
+
+test_expect_success PTRACE 'metrics: what a kill leaves is not read as metrics' '
+	anew && mkdir -p killed && unshare -pf --mount-proc nthcall -l -m 0 kill \
+		hxsnap -q check --metrics killed/m.prom 2>calls >out &&
+	n=$(sed -nE "s/^nthcall: ([0-9]+): renameat2? .*/\1/p" calls | tail -n 1) && rm killed/m.prom &&
+	test_exit 137 unshare -pf --mount-proc nthcall -m "$n" kill \
+		hxsnap -q check --metrics killed/m.prom 2>err >out &&
+	ls -A killed >list && test_line_count 1 list && test_grep ! "\.prom$" list &&
+	hxsnap -q check --metrics killed/m.prom >out && ls -A killed >list &&
+	echo m.prom >want && test_cmp want list
+'
+
 test_expect_success 'metrics that cannot be written are no success' '
 	anew && test_exit 3 hxsnap check --metrics nowhere/m.prom >out 2>err &&
 	test_grep "^unknown access .*nowhere/m.prom" out &&
@@ -346,7 +402,8 @@ test_expect_success SETPRIV 'an ordinary user who may read the store' '
 	as_nobody "$HXS_BUILD/hxsnap" check >out 2>err && test_line_count 0 err &&
 	test_grep "^HXSNAP OK - " out && test_grep "^not looked at.*: the audit log$" out &&
 	mkdir -p m && chmod 777 m && rm -f m/m.prom && as_nobody "$HXS_BUILD/hxsnap" check --metrics m/m.prom >out &&
-	metric state 0 &&
+	metric state 0 && test_grep ! "condition_state.*\"audit\"" m/m.prom &&
+	metric "condition_judged{environment=\"\",condition=\"audit\"}" 0 &&
 	chmod 700 "$STORE/backups/dev" && test_exit 3 as_nobody "$HXS_BUILD/hxsnap" check >out 2>err &&
 	test_grep "^unknown access dev: .*Permission denied" out &&
 	hxsnap check >out

@@ -180,6 +180,17 @@ static void test_verified(void)
 	f.snap[4].made = NOW - 8 * DAY;
 	f.env.objectives.rpo = 0;
 	is_found(&f, "warning verified", "the newest itself never was");
+	well(&f);
+	f.snap[4].when = NOW + 60;
+	is_found(&f, "", "clocks may be a minute apart");
+	f.snap[4].when++;
+	is_found(&f, "warning verified", "a date to come tells nothing");
+	f.snap[3].verified = true;
+	f.snap[3].when = NOW - 60;
+	is_found(&f, "warning verified", "it is told, whatever else is known");
+	f.snap[3].when = NOW - 30 * DAY;
+	is_found(&f, "warning verified, warning verified",
+		 "and hides nothing that is");
 }
 
 static void test_drills(void)
@@ -194,6 +205,10 @@ static void test_drills(void)
 	is_found(&f, "", "it passed");
 	f.env.drill.finished--;
 	is_found(&f, "warning drill", "long ago");
+	f.env.drill.finished = NOW + 60;
+	is_found(&f, "", "clocks may be a minute apart");
+	f.env.drill.finished++;
+	is_found(&f, "warning drill", "a date to come tells nothing");
 	f.env.objectives.drill_every = 0;
 	is_found(&f, "", "which nobody minds");
 	f.env.drill.passed = false;
@@ -301,6 +316,60 @@ static void test_order(void)
 	       HXS_CHECK_OK, "of another environment's");
 }
 
+/* Which conditions were judged, as words. */
+static void is_judged(struct fixture *f, size_t env, const char *want,
+		      const char *label)
+{
+	HXS_AUTO_CHECK_REPORT struct hxs_check_report r = { .count = 0 };
+	enum hxs_check_condition c;
+	char got[512] = "";
+
+	if (!is_int(hxs_check_judge(&f->facts, &r), 0, "%s: judged", label))
+		return;
+	for (c = HXS_CHECK_BACKUP; c < HXS_CHECK_CONDITIONS; c++)
+		if (hxs_check_is_judged(&r, env, c))
+			(void)snprintf(got + strlen(got),
+				       sizeof(got) - strlen(got), "%s%s",
+				       *got ? " " : "",
+				       hxs_check_condition_name(c));
+	is_str(got, want, "%s", label);
+}
+
+static void test_judged(void)
+{
+	struct fixture f;
+
+	well(&f);
+	is_judged(&f, 0,
+		  "backup age size usual_size verified damage interrupted "
+		  "unconfirmed clock space access",
+		  "what is known and asked for");
+	is_judged(&f, 1, "space audit access", "of the store");
+	is_judged(&f, 2, "", "of nothing that there is");
+	f.env.objectives.drill_every = DAY;
+	f.env.objectives.rpo = f.env.objectives.min_size = 0;
+	f.env.backups = f.env.count = 3;
+	f.snap[2].verified = true;
+	f.snap[2].when = NOW;
+	is_judged(&f, 0,
+		  "backup verified damage drill interrupted unconfirmed clock "
+		  "space access",
+		  "another choice");
+	f.env.drill.hidden = f.env.restores_hidden = true;
+	f.facts.audit_hidden = true;
+	f.facts.bytes = f.facts.inodes = 0;
+	is_judged(&f, 0, "backup verified damage clock access",
+		  "what could not be looked at is not");
+	is_judged(&f, 1, "access", "of the store neither");
+	is_found(&f, "", "and is not wrong");
+	f.env.trouble = (char *)"cannot open it";
+	is_judged(&f, 0, "access", "nothing could be");
+	well(&f);
+	f.env.count = f.env.backups = 0;
+	is_judged(&f, 0, "backup damage interrupted unconfirmed access",
+		  "there is none to judge");
+}
+
 int main(void)
 {
 	test_backups();
@@ -310,5 +379,6 @@ int main(void)
 	test_others();
 	test_space();
 	test_order();
+	test_judged();
 	return tap_done();
 }

@@ -467,7 +467,7 @@ static void test_whole(void)
 	is_int((int)env->objectives.rpo, 86400, "its RPO");
 	is_int((int)env->objectives.rto, 60, "its RTO");
 	is_int((int)env->objectives.min_size, 1 << 20, "its least size");
-	is_int((int)env->objectives.verify_every, 7 * 86400,
+	is_int((int)env->objectives.verify_every, 8 * 86400,
 	       "how often it is verified, unless it says so");
 	is_int((int)c->envs[0].objectives.rpo, 0, "dev has no RPO");
 	is_int(env->setting_count, 3, "three settings");

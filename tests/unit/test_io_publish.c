@@ -74,6 +74,21 @@ static void test_refused(void)
 	is_int(entries(), 1, "no temporary stays");
 }
 
+/* In a directory where names that end in ".prom" are read. */
+static void test_watched(void)
+{
+	scratch_dir(dir.fd, ".tmp-m.prom~");
+	is_int(hxs_io_publish_watched(dir.fd, "m.prom", "x", 1, 0644), -EISDIR,
+	       "the temporary ends in something else");
+	is_int(hxs_io_publish(dir.fd, "m.prom", "x", 1, 0644), 0,
+	       "as that of others does not");
+	(void)unlinkat(dir.fd, ".tmp-m.prom~", AT_REMOVEDIR);
+	is_int(hxs_io_publish_watched(dir.fd, "m.prom", "yy", 2, 0644), 0,
+	       "it is written");
+	ok(scratch_holds(dir.fd, "m.prom", "yy"), "whole");
+	(void)unlinkat(dir.fd, "m.prom", 0);
+}
+
 /* The disk is full in the middle: a limit on file sizes stands for it. */
 static void test_full(void)
 {
@@ -242,6 +257,7 @@ int main(void)
 	scratch_open(&dir);
 	test_plain();
 	test_refused();
+	test_watched();
 	test_full();
 	test_leftovers();
 	test_killed();
