@@ -19,6 +19,8 @@
 
 #define HXS_AUDIT_LOG ".hxsnap/audit.log"
 #define HXS_AUDIT_MOVED HXS_AUDIT_LOG ".1"
+#define HXS_AUDIT_MOVED_MAX 10000 /* logs that were moved aside */
+#define HXS_AUDIT_NAME_SIZE 64
 
 struct hxs_audit {
 	const char *act; /* "create", "restore", "rollback", "recover", ... */
@@ -55,9 +57,14 @@ HXS_MUST_CHECK
 int hxs_audit_check(const struct hxs_store *s, uint64_t *lines,
 		    struct hxs_err *err);
 
+/* The name of the log that was moved aside @n times, below the store. */
+void hxs_audit_name(unsigned n, char out[HXS_AUDIT_NAME_SIZE]);
+
 /*
  * When the newest line was written by its own word: 1 with *@sec, 0 when
- * there is none that tells, -errno. A prune that was refused does not count:
+ * there is none that tells, -errno. Where the log tells none, since it was
+ * just moved aside, those that were are asked, as far as they lie there
+ * uncompressed. A prune that was refused does not count:
  * it does not vouch for the clock it was refused for.
  */
 HXS_MUST_CHECK

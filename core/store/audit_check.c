@@ -11,12 +11,10 @@
 #include <sys/stat.h>
 
 #define CHUNK 65536
-#define MOVED_MAX 10000 /* logs that were moved aside */
-#define NAME_SIZE 64
 #define LINE_MAX_BYTES (1u << 20) /* a longer one is none of ours */
 
 struct check {
-	char name[NAME_SIZE]; /* of the file at hand */
+	char name[HXS_AUDIT_NAME_SIZE]; /* of the file at hand */
 	struct hxs_digest before; /* of the line before */
 	bool open; /* what comes before the first line is not known */
 	uint64_t line; /* of the file */
@@ -112,12 +110,13 @@ static int check_log(int fd, struct check *c)
 	return buf.len ? check_line(c, buf.data, buf.len) : 0;
 }
 
-static void name_of(unsigned n, char out[NAME_SIZE])
+void hxs_audit_name(unsigned n, char out[HXS_AUDIT_NAME_SIZE])
 {
 	if (n == 0)
-		(void)snprintf(out, NAME_SIZE, "%s", HXS_AUDIT_LOG);
+		(void)snprintf(out, HXS_AUDIT_NAME_SIZE, "%s", HXS_AUDIT_LOG);
 	else
-		(void)snprintf(out, NAME_SIZE, "%s.%u", HXS_AUDIT_LOG, n);
+		(void)snprintf(out, HXS_AUDIT_NAME_SIZE, "%s.%u", HXS_AUDIT_LOG,
+			       n);
 }
 
 /* Log number @n, 0 being the present one. 1 if it is there, 0 if not. */
@@ -126,7 +125,7 @@ static int check_number(const struct hxs_store *s, unsigned n, struct check *c)
 	HXS_AUTO_CLOSE int fd = -1;
 	int r;
 
-	name_of(n, c->name);
+	hxs_audit_name(n, c->name);
 	c->line = 0;
 	fd = hxs_io_open_regular(hxs_store_fd(s), c->name, NULL);
 	if (fd == -ENOENT)
@@ -141,12 +140,12 @@ static int check_number(const struct hxs_store *s, unsigned n, struct check *c)
 /* How many logs were moved aside and lie there still. */
 static unsigned count_moved(const struct hxs_store *s)
 {
-	char name[NAME_SIZE];
+	char name[HXS_AUDIT_NAME_SIZE];
 	struct stat st;
 	unsigned n;
 
-	for (n = 0; n < MOVED_MAX; n++) {
-		name_of(n + 1, name);
+	for (n = 0; n < HXS_AUDIT_MOVED_MAX; n++) {
+		hxs_audit_name(n + 1, name);
 		if (fstatat(hxs_store_fd(s), name, &st, AT_SYMLINK_NOFOLLOW) <
 		    0)
 			break;

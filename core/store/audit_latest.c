@@ -32,8 +32,8 @@ static bool tells(const char *line, size_t len, int64_t *sec)
 	return done || strcmp(text, "prune") != 0;
 }
 
-int hxs_audit_latest(const struct hxs_store *s, int64_t *sec,
-		     struct hxs_err *err)
+/* Of log @name: 1, 0 if no line of it tells, -ENOENT, -errno. */
+static int latest_of(const struct hxs_store *s, const char *name, int64_t *sec)
 {
 	HXS_AUTO_FREE char *text = NULL;
 	HXS_AUTO_CLOSE int fd = -1;
@@ -43,20 +43,14 @@ int hxs_audit_latest(const struct hxs_store *s, int64_t *sec,
 	size_t len;
 	ssize_t n;
 
-	fd = hxs_io_open_regular(hxs_store_fd(s), HXS_AUDIT_LOG, &st);
-	if (fd == -ENOENT)
-		return 0;
+	fd = hxs_io_open_regular(hxs_store_fd(s), name, &st);
 	if (fd < 0)
-		return hxs_err_errno(err, -fd,
-				     "cannot open the audit log '%s/%s'",
-				     hxs_store_path(s), HXS_AUDIT_LOG);
+		return fd;
 	from = (uint64_t)st.st_size > TAIL ? (uint64_t)st.st_size - TAIL : 0;
 	text = malloc(TAIL);
 	n = text ? hxs_io_pread_full(fd, text, TAIL, from) : -ENOMEM;
 	if (n < 0)
-		return hxs_err_errno(err, (int)-n,
-				     "cannot read the audit log '%s/%s'",
-				     hxs_store_path(s), HXS_AUDIT_LOG);
+		return (int)n;
 	for (len = (size_t)n; len; len = nl ? (size_t)(nl - text) : 0) {
 		nl = memrchr(text, '\n', len);
 		if (tells(nl ? nl + 1 : text,
@@ -64,4 +58,26 @@ int hxs_audit_latest(const struct hxs_store *s, int64_t *sec,
 			return 1;
 	}
 	return 0;
+}
+
+int hxs_audit_latest(const struct hxs_store *s, int64_t *sec,
+		     struct hxs_err *err)
+{
+	char name[HXS_AUDIT_NAME_SIZE];
+	unsigned n;
+	int r = 0;
+
+	/* Just moved aside, and nothing has begun the next one. */
+	for (n = 0; n <= HXS_AUDIT_MOVED_MAX && r == 0; n++) {
+		hxs_audit_name(n, name);
+		r = latest_of(s, name, sec);
+		if (r == -ENOENT && n == 0)
+			r = 0;
+	}
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? hxs_err_errno(err, -r,
+				     "cannot read the audit log '%s/%s'",
+				     hxs_store_path(s), name)
+		     : r;
 }

@@ -233,6 +233,13 @@ static void log_line(const char *act, int status, int64_t when)
 		scratch_die("the audit log");
 }
 
+/* As logrotate does. */
+static void move_log(const char *from, const char *to)
+{
+	if (renameat(hxs_store_fd(store), from, hxs_store_fd(store), to) < 0)
+		scratch_die(from);
+}
+
 static void test_clock(void)
 {
 	HXS_AUTO(config) struct hxs_config *c = config("\"last\": 1");
@@ -253,6 +260,18 @@ static void test_clock(void)
 	is_int(prune(c, true, NULL, &rep, &err), -HXS_EDENIED,
 	       "that it was refused vouches for no clock");
 	is_int((long long)there(), 5, "nothing is gone");
+	move_log(HXS_AUDIT_LOG, HXS_AUDIT_MOVED);
+	is_int(hxs_audit_latest(store, &sec, NULL), 1, "the log is rotated");
+	is_int(sec, 1800000000, "and still tells");
+	is_int(prune(c, true, NULL, &rep, &err), -HXS_EDENIED,
+	       "still refused: %s", err.message);
+	log_line("prune", -HXS_EDENIED, 1799999999);
+	move_log(HXS_AUDIT_MOVED, HXS_AUDIT_MOVED "x");
+	is_int(hxs_audit_latest(store, &sec, NULL), 0, "what is gone is not");
+	move_log(HXS_AUDIT_MOVED "x", HXS_AUDIT_LOG ".2");
+	move_log(HXS_AUDIT_LOG, HXS_AUDIT_MOVED);
+	is_int(hxs_audit_latest(store, &sec, NULL), 1, "rotated once more");
+	is_int(sec, 1800000000, "and further back");
 	log_line("verify", 0, 1799999999);
 	is_int(hxs_audit_latest(store, &sec, NULL), 1, "the log goes on");
 	is_int(sec, 1799999999, "by that clock");
