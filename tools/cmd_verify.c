@@ -17,6 +17,7 @@ struct run_state {
 	int print_status; /* the first failure to print a fault */
 	int worst; /* what the command will return */
 	size_t checked;
+	bool told_unsaved;
 	/* Only what is due, only so much of it. */
 	bool some;
 	int64_t before; /* verified before then: due */
@@ -106,11 +107,25 @@ static int print_report(struct run_state *s, int r, const struct hxs_err *why,
 	hxs_json_out_uint(&o, "bytes", rep->bytes);
 	hxs_json_out_uint(&o, "faults", rep->faults);
 	hxs_json_out_bool(&o, "foreign", rep->foreign);
+	hxs_json_out_bool(&o, "recorded", rep->saved);
 	hxs_out_json_seconds(&o, "seconds", rep->seconds);
 	hxs_json_out_string(&o, "message", r == 0 ? NULL : why->message);
 	hxs_json_out_end_object(&o);
 	(void)hxs_buf_putc(&out, '\n'); /* the status keeps failures */
 	return hxs_out_print(&out, s->err);
+}
+
+/*
+ * That nobody will know of it must be said to whoever asked for quiet, too:
+ * else a timer that may not write to the store verifies for ever in vain.
+ */
+static void tell_unsaved(struct run_state *s,
+			 const struct hxs_verify_report *rep)
+{
+	if (!s->tool->quiet || !*rep->unsaved || s->told_unsaved)
+		return;
+	s->told_unsaved = true; /* the others have the same reason */
+	hxs_out_warning(rep->unsaved);
 }
 
 /*
@@ -145,6 +160,7 @@ static int verify_one(struct run_state *s, const struct hxs_named *snap,
 		return 0; /* removed since it was listed, or just now */
 	s->checked++;
 	printed = print_report(s, r, &why, &rep);
+	tell_unsaved(s, &rep);
 	if (r < 0)
 		hxs_out_error(&why);
 	/* Damage is worse news than anything else. */

@@ -151,4 +151,15 @@ test_expect_success 'a snapshot that is named is verified anyway; words that mak
 	hxsnap -q verify dev/latest
 '
 
+# The timer's units name what may be written; a store elsewhere is not named.
+test_expect_success SETPRIV 'a result that cannot be kept: right all the same, and said, also with -q' '
+	chmod -R a+rX "$STORE" && hxsnap -q verify dev >out 2>err && test_line_count 0 err &&
+	as_nobody "$HXS_BUILD/hxsnap" --store "$STORE" -q verify dev >out 2>err &&
+	test_line_count 1 err && test_grep "warning: cannot .*result.*Permission denied" err &&
+	as_nobody "$HXS_BUILD/hxsnap" --store "$STORE" --json -q verify dev/latest >out 2>err &&
+	jq -e ".passed and .recorded == false" out && test_line_count 1 err &&
+	hxsnap --json -q verify dev/latest >out 2>err && test_line_count 0 err &&
+	jq -e ".passed and .recorded" out
+'
+
 test_done
