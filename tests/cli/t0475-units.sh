@@ -40,6 +40,24 @@ test_expect_success ANALYZE 'the times of the timers are times' '
 	done
 '
 
+generator=/usr/lib/systemd/system-generators/systemd-fstab-generator
+test_lazy_prereq GENERATOR 'systemd-fstab-generator' '[ -x $generator ]'
+
+# Where nothing says otherwise, a mount that may fail is waited for by nobody,
+# and comes as soon as its own directory is there.
+test_expect_success GENERATOR 'the line for fstab: after all disks, before the login' '
+	line="^/var/lib/hxsnap .* fuse.hxsnapfs .* 0 0\$" &&
+	grep "$line" "$HXS_SRC/README.md" >fstab && test_line_count 1 fstab &&
+	grep "$line" "$HXS_SRC/man/hxsnapfs.8" >man && test_cmp fstab man &&
+	mkdir generated && SYSTEMD_FSTAB=$TRASH/fstab $generator \
+		generated generated generated &&
+	unit=generated/mnt-snapshots.mount &&
+	test_grep "^Type=fuse.hxsnapfs$" $unit &&
+	test_grep "^After=local-fs.target$" $unit &&
+	test_grep "^Before=remote-fs.target$" $unit &&
+	[ -L generated/local-fs.target.wants/mnt-snapshots.mount ]
+'
+
 test_expect_success 'each timer has its service, and each is in the table' '
 	for timer in "$units"/*.timer; do
 		name=$(basename "$timer" .timer) &&
