@@ -1,11 +1,6 @@
 /*
- * The swap. Each name is one step of the file system wherever it can be
- * (RENAME_EXCHANGE); elsewhere it is two, and for a moment the live name has
- * no file. A name that only loses its file, or only gets one, is one rename.
- *
- * What is where is asked anew each time, so that doing it again after a crash
- * does what is left to do. A rename never replaces anything: RENAME_NOREPLACE,
- * or a look before where the file system lacks that.
+ * The swap of whole targets, one name after the other (swap_one.c), what is
+ * made durable of it, and what becomes of the displaced.
  *
  * It changes the times of the two directories that it takes place in, and on
  * XFS an exchange those of the directories exchanged. All get back the times
@@ -13,9 +8,9 @@
  */
 #include "store/swap.h"
 
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/xattr.h"
+#include "store/swap_one.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,211 +51,6 @@ int hxs_swap_open_place(const struct hxs_target *t, struct hxs_err *err)
 		return r;
 	}
 	return HXS_STEAL_FD(fd);
-}
-
-/* ---- one name ---------------------------------------------------------- */
-
-/* Where one move takes place, and what has which name now. */
-struct step {
-	const struct hxs_target *t;
-	const struct hxs_move *m;
-	int live_dir, stage; /* borrowed */
-	char fresh[32], kept[32]; /* "new-N" and "old-N" */
-	struct hxs_ident live, in_fresh, in_kept;
-};
-
-static int look(struct step *s, struct hxs_err *err)
-{
-	int r;
-
-	r = hxs_ident_of(s->live_dir, s->m->name, &s->live);
-	if (r == 0)
-		r = hxs_ident_of(s->stage, s->fresh, &s->in_fresh);
-	if (r == 0)
-		r = hxs_ident_of(s->stage, s->kept, &s->in_kept);
-	if (r < 0)
-		return hxs_err_errno(err, -r, "cannot look at '%s' in '%s'",
-				     s->m->name, s->t->place);
-	return 0;
-}
-
-static bool is(const struct hxs_ident *found, const struct hxs_ident *want)
-{
-	return want->ino != 0 && hxs_ident_equal(found, want);
-}
-
-static bool none(const struct hxs_ident *id)
-{
-	return id->ino == 0;
-}
-
-static int neither(const struct step *s, struct hxs_err *err)
-{
-	int r = hxs_err_set(err, HXS_ECORRUPT,
-			    "source '%s': '%s%s%s' in '%s' is neither what it "
-			    "was nor what is restored",
-			    s->t->source, s->m->dir, s->m->dir[0] ? "/" : "",
-			    s->m->name, s->t->place);
-
-	hxs_err_hint(err,
-		     "somebody changed it meanwhile; what is staged and "
-		     "what was displaced is in '%s/%s'",
-		     s->t->place, s->t->stage);
-	return r;
-}
-
-static int cannot(const struct step *s, int r, struct hxs_err *err)
-{
-	int code = hxs_err_errno(err, -r, "cannot exchange '%s%s%s' in '%s'",
-				 s->m->dir, s->m->dir[0] ? "/" : "", s->m->name,
-				 s->t->place);
-
-	if (r == -EXDEV)
-		hxs_err_hint(err, "overlayfs cannot move a directory of a "
-				  "lower layer: restore the paths in it, or "
-				  "mount it with redirect_dir=on");
-	return code;
-}
-
-/* A rename that replaces nothing: 0 or -errno. */
-static int move_to(int from_dir, const char *from, int to_dir, const char *to)
-{
-	struct stat st;
-
-	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
-	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
-}
-
-/*
- * For a directory, the modification that XFS takes an exchange for. Whoever
- * finishes what was cut short here has the time from the journal.
- */
-static void keep_mtime(int dirfd, const char *name, const struct stat *before)
-{
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-					   before->st_mtim };
-
-	if (S_ISDIR(before->st_mode)) /* not ours to set: then so */
-		(void)utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW);
-}
-
-/* 1 when exchanged, 0 where the file system cannot, or -errno. */
-static int exchange(const struct step *s)
-{
-	struct stat live, fresh;
-
-	if (fstatat(s->live_dir, s->m->name, &live, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstatat(s->stage, s->fresh, &fresh, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (renameat2(s->live_dir, s->m->name, s->stage, s->fresh,
-		      RENAME_EXCHANGE) < 0)
-		return errno == EINVAL || errno == ENOSYS ? 0 : -errno;
-	keep_mtime(s->live_dir, s->m->name, &fresh);
-	keep_mtime(s->stage, s->fresh, &live);
-	return 1;
-}
-
-/* Give the live name what is staged, where both have something. */
-static int replace(const struct step *s, double *absent)
-{
-	double since;
-	int r;
-
-	if (is(&s->live, &s->m->old)) {
-		r = exchange(s);
-		if (r != 0)
-			return r < 0 ? r : 0;
-	}
-	since = hxs_clock_ticks();
-	if (is(&s->live, &s->m->old)) {
-		r = move_to(s->live_dir, s->m->name, s->stage, s->kept);
-		if (r < 0)
-			return r;
-	}
-	r = move_to(s->stage, s->fresh, s->live_dir, s->m->name);
-	if (absent)
-		*absent += hxs_clock_ticks() - since;
-	return r;
-}
-
-static int forward_one(struct step *s, double *absent, struct hxs_err *err)
-{
-	const struct hxs_move *m = s->m;
-	int r;
-
-	r = look(s, err);
-	if (r < 0)
-		return r;
-	if (none(&m->new)) {
-		if (none(&s->live) &&
-		    (none(&m->old) || is(&s->in_kept, &m->old)))
-			return 0;
-		if (!is(&s->live, &m->old) || !none(&s->in_kept))
-			return neither(s, err);
-		r = move_to(s->live_dir, m->name, s->stage, s->kept);
-		return r < 0 ? cannot(s, r, err) : 0;
-	}
-	if (is(&s->live, &m->new))
-		return 0;
-	if (!is(&s->in_fresh, &m->new))
-		return neither(s, err);
-	if (none(&m->old)) {
-		if (!none(&s->live))
-			return neither(s, err);
-		r = move_to(s->stage, s->fresh, s->live_dir, m->name);
-		return r < 0 ? cannot(s, r, err) : 0;
-	}
-	if (!is(&s->live, &m->old) &&
-	    !(none(&s->live) && is(&s->in_kept, &m->old)))
-		return neither(s, err);
-	r = replace(s, absent);
-	return r < 0 ? cannot(s, r, err) : 0;
-}
-
-/* Put the live name, which has the new file, back to the old one. */
-static int put_back(const struct step *s)
-{
-	int r;
-
-	if (is(&s->in_fresh, &s->m->old)) {
-		r = exchange(s);
-		return r > 0 ? 0 : r == 0 ? -EINVAL : r;
-	}
-	r = move_to(s->live_dir, s->m->name, s->stage, s->fresh);
-	if (r == 0 && !none(&s->m->old))
-		r = move_to(s->stage, s->kept, s->live_dir, s->m->name);
-	return r;
-}
-
-static int back_one(struct step *s, struct hxs_err *err)
-{
-	const struct hxs_move *m = s->m;
-	int r;
-
-	r = look(s, err);
-	if (r < 0)
-		return r;
-	if (is(&s->live, &m->old) || (none(&s->live) && none(&m->old)))
-		return 0;
-	/* It was never touched: what has come to be there is not ours. */
-	if (none(&m->old) && (none(&m->new) || is(&s->in_fresh, &m->new)))
-		return 0;
-	if (is(&s->live, &m->new)) {
-		if (!none(&m->old) && !is(&s->in_fresh, &m->old) &&
-		    !is(&s->in_kept, &m->old))
-			return neither(s, err);
-		r = put_back(s);
-		return r < 0 ? cannot(s, r, err) : 0;
-	}
-	if (!none(&s->live) || !is(&s->in_kept, &m->old))
-		return neither(s, err);
-	r = move_to(s->stage, s->kept, s->live_dir, m->name);
-	return r < 0 ? cannot(s, r, err) : 0;
 }
 
 /* ---- all names of a target --------------------------------------------- */
@@ -381,7 +171,7 @@ static int keep_time_of(int dirfd, const char *name,
 static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
 		   int stage, double *absent, struct hxs_err *err)
 {
-	struct step s = { .t = t, .m = &t->moves[n], .stage = stage };
+	struct hxs_swap_step s = { .t = t, .m = &t->moves[n], .stage = stage };
 	HXS_AUTO_CLOSE int live = -1;
 	int r, r2;
 
@@ -391,7 +181,8 @@ static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
 	if (live < 0)
 		return live;
 	s.live_dir = live;
-	r = ahead ? forward_one(&s, absent, err) : back_one(&s, err);
+	r = ahead ? hxs_swap_one_forward(&s, absent, err)
+		  : hxs_swap_one_back(&s, err);
 	r2 = hxs_swap_keep_time(live, s.m->dir_time);
 	if (r < 0)
 		return r;
@@ -399,7 +190,7 @@ static int run_one(const struct hxs_target *t, size_t n, bool ahead, int place,
 		r2 = keep_time_of(live, s.m->name,
 				  ahead ? &s.m->new : &s.m->old,
 				  ahead ? s.m->new_time : s.m->old_time);
-	return r2 < 0 ? cannot(&s, r2, err) : 0;
+	return r2 < 0 ? hxs_swap_one_cannot(&s, r2, err) : 0;
 }
 
 static int open_both(const struct hxs_target *t, int *place, int *stage,
@@ -516,7 +307,7 @@ int hxs_swap_displaced(const struct hxs_target *t, size_t move, int stage_fd,
 
 	hxs_swap_new_name(move, name);
 	r = hxs_ident_of(stage_fd, name, &id);
-	if (r == 0 && is(&id, &t->moves[move].old))
+	if (r == 0 && hxs_swap_is(&id, &t->moves[move].old))
 		return 1;
 	old_name(move, name);
 	if (r == 0)
@@ -524,7 +315,7 @@ int hxs_swap_displaced(const struct hxs_target *t, size_t move, int stage_fd,
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot look at '%s/%s/%s'",
 				     t->place, t->stage, name);
-	return is(&id, &t->moves[move].old);
+	return hxs_swap_is(&id, &t->moves[move].old);
 }
 
 static int move_adopted(const struct hxs_target *t, int area_fd,
@@ -540,7 +331,7 @@ static int move_adopted(const struct hxs_target *t, int area_fd,
 	r = hxs_swap_displaced(t, 0, stage, name, err);
 	if (r < 0)
 		return r;
-	r = r == 0 ? -ENOENT : move_to(stage, name, area_fd, t->source);
+	r = r == 0 ? -ENOENT : hxs_swap_move(stage, name, area_fd, t->source);
 	if (r < 0)
 		return hxs_err_errno(err, -r,
 				     "cannot move what source '%s' was into "
@@ -556,7 +347,7 @@ int hxs_swap_adopt(const struct hxs_target *t, int area_fd, struct hxs_err *err)
 	int r;
 
 	r = hxs_ident_of(area_fd, t->source, &id);
-	if (r == 0 && !is(&id, &m->old)) {
+	if (r == 0 && !hxs_swap_is(&id, &m->old)) {
 		r = move_adopted(t, area_fd, err);
 		if (r < 0)
 			return r;
