@@ -2,8 +2,8 @@
 #define HXS_SOURCE_SQLITE_H
 
 /*
- * SQLite databases among the files of a source. sqlite.c is the only user of
- * SQLite's library.
+ * SQLite databases among the files of a source. sqlite.c and sqlite_check.c
+ * are the only users of SQLite's library; sqlite_look.c does without.
  *
  * SQLite locks with fcntl(2), and what a process has locked is unlocked when
  * it closes any descriptor of that file. So while hxs_sqlite_backup() runs
@@ -38,7 +38,10 @@ int hxs_sqlite_look(int fd);
  */
 bool hxs_sqlite_is_beside(int dirfd, const char *name);
 
-/* Whether a -wal lies beside @name. */
+/* Whether a file @name@what can be seen to lie beside @name. */
+bool hxs_sqlite_lies_beside(int dirfd, const char *name, const char *what);
+
+/* Whether a -wal lies beside @name, or cannot be looked for. */
 bool hxs_sqlite_has_wal(int dirfd, const char *name);
 
 /*
@@ -89,7 +92,12 @@ int hxs_sqlite_backup(struct hxs_sqlite *db, struct hxs_err *err);
 HXS_MUST_CHECK
 int hxs_sqlite_finish(struct hxs_sqlite *db, struct hxs_err *err);
 
-/* Put it back into WAL mode, which is but two bytes: 0 or -errno. */
+/*
+ * Take it out of WAL mode, which is but two bytes: 1, 0 if it was not in it,
+ * or -errno. And put it back: 0 or -errno.
+ */
+HXS_MUST_CHECK
+int hxs_sqlite_leave_wal_mode(int fd);
 HXS_MUST_CHECK
 int hxs_sqlite_enter_wal_mode(int fd);
 
