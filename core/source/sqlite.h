@@ -111,6 +111,17 @@ HXS_MUST_CHECK
 int hxs_sqlite_check(struct hxs_capture *cap, int dirfd, const char *name,
 		     char why[128], struct hxs_err *err);
 
+/*
+ * The same for one that was brought back to be tried, and serves for nothing
+ * else: what lies beside it is applied, as for whoever opens it next. A -wal
+ * is but read; a -journal is played back into the database, and is empty, or
+ * still there, afterwards. What has the first bytes of a database and is none
+ * for SQLite is damaged; -ENOTSUP if its format is one to come.
+ */
+HXS_MUST_CHECK
+int hxs_sqlite_try(struct hxs_capture *cap, int dirfd, const char *name,
+		   char why[128], struct hxs_err *err);
+
 /* For sqlite_check.c: a VFS for files that nobody has open, or NULL. */
 const char *hxs_sqlite_vfs(void);
 

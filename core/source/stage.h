@@ -19,6 +19,7 @@ struct hxs_stage {
 	struct hxs_snapshot *snap; /* borrowed */
 	struct hxs_pool *pool; /* borrowed; NULL: on this thread alone */
 	struct hxs_capture_ears ears;
+	bool trial; /* what is staged is for hxs_stage_check() alone */
 	/* The first damage that was met, when the result is -HXS_ECORRUPT. */
 	struct hxs_fault fault;
 	uint64_t files, bytes; /* written so far, hard links counted once */
@@ -67,7 +68,9 @@ int hxs_stage_disown(int fd);
  * SQLite database in it is whole by SQLite's own integrity_check, read only,
  * so that neither bytes nor times change. -HXS_ECORRUPT naming the first that
  * is not; a database that cannot be checked (a missing collation, an
- * encrypted one) is a warning.
+ * encrypted one, one with a -wal beside it) is a warning. In a trial what lies
+ * beside a database is applied to it, and one that SQLite takes for none is
+ * damaged: see hxs_sqlite_try().
  */
 HXS_MUST_CHECK
 int hxs_stage_check(struct hxs_stage *s, uint32_t entry, int dirfd,

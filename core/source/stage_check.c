@@ -30,7 +30,7 @@ static void warn(struct hxs_stage_run *run, uint32_t entry, const char *why)
 			 hxs_stage_show(run, entry, &shown), why);
 }
 
-/* Whether @name is a database that can be checked by itself; or -errno. */
+/* Whether @name is a database that can be checked; or -errno. */
 static int look(struct hxs_stage_run *run, uint32_t entry, int dir,
 		const char *name)
 {
@@ -42,6 +42,8 @@ static int look(struct hxs_stage_run *run, uint32_t entry, int dir,
 	r = hxs_sqlite_look(fd);
 	if (r <= HXS_SQLITE_NONE)
 		return r;
+	if (run->s->trial)
+		return 1;
 	r = hxs_sqlite_needs_more(dir, name);
 	if (r > 0)
 		warn(run, entry, "changes that belong to it lie beside it");
@@ -65,7 +67,8 @@ static int check(struct hxs_stage_run *run, uint32_t entry, struct hxs_err *err)
 				     hxs_stage_show(run, entry, &shown));
 	if (r == 0)
 		return 0;
-	r = hxs_sqlite_check(&run->cap, dir, name, why, err);
+	r = run->s->trial ? hxs_sqlite_try(&run->cap, dir, name, why, err)
+			  : hxs_sqlite_check(&run->cap, dir, name, why, err);
 	if (r > 0)
 		warn(run, entry, why);
 	if (r == 0)

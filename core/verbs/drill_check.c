@@ -51,7 +51,7 @@ static int check_odd(struct look *l, int fd, const char *path,
 	if (dir < 0)
 		return fail(shown, dir, err);
 	cap.ears = hxs_relay_ears(&l->run->relay);
-	r = hxs_sqlite_check(&cap, dir, slash ? slash + 1 : path, why, err);
+	r = hxs_sqlite_try(&cap, dir, slash ? slash + 1 : path, why, err);
 	if (r == 0)
 		l->run->stage.databases++;
 	if (r > 0)

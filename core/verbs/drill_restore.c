@@ -68,6 +68,7 @@ static int write_all(struct hxs_drill_run *run, struct hxs_err *err)
 	run->stage.snap = run->snap;
 	run->stage.pool = run->pool;
 	run->stage.ears = hxs_relay_ears(&run->relay);
+	run->stage.trial = true;
 	hxs_index_get(hxs_snapshot_index(run->snap), 0, &top);
 	for (i = 0; r == 0 && i < top.child_count; i++) {
 		hxs_index_get(hxs_snapshot_index(run->snap),

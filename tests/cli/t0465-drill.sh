@@ -210,6 +210,61 @@ test_expect_success 'a database that is wrong inside, though its bytes are those
 	copy_foreign "rm memory/memory.db; mkdir memory/d" && drilled 3 failed "check memory" "memory"
 '
 
+# torn DIR: in it w.db, whose newest changes are in its -wal, and j.db, in the
+# middle of a transaction, which its -journal undoes; as an unclean copy of
+# live databases has them.
+torn() {
+	rm -rf "$1" torn.db* && mkdir "$1" &&
+		sqlite3 torn.db "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;
+			CREATE TABLE t(n INTEGER PRIMARY KEY, x); CREATE INDEX i ON t(x);
+			WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 500)
+			INSERT INTO t SELECT n, hex(zeroblob(40)) || n FROM c; PRAGMA wal_checkpoint;
+			UPDATE t SET x = x || 'later'" ".system cp torn.db $1/w.db" \
+			".system cp torn.db-wal $1/w.db-wal" && rm -f torn.db* &&
+		sqlite3 torn.db "CREATE TABLE t(n INTEGER PRIMARY KEY, x); CREATE INDEX i ON t(x);
+			WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 500)
+			INSERT INTO t SELECT n, hex(zeroblob(40)) || n FROM c; PRAGMA cache_size=1;
+			BEGIN; UPDATE t SET x = x || 'later' WHERE n % 3 = 0" ".system cp torn.db $1/j.db" \
+			".system cp torn.db-journal $1/j.db-journal" && rm -f torn.db* &&
+		[ -s "$1/w.db-wal" ] && [ -s "$1/j.db-journal" ]
+}
+
+test_expect_success 'databases with changes beside them are checked together with those' '
+	anew && torn torn && cp -r torn alone && rm alone/*-wal alone/*-journal &&
+	sqlite3 alone/j.db "PRAGMA integrity_check" >said && test_grep ! "^ok$" said &&
+	copy_foreign "cp ../torn/* events/" && drilled 0 passed "" "" && jq -e ".warnings == []" out &&
+	jq -r ".steps[].detail" out >details && test_grep "2 databases are whole" details
+'
+
+test_expect_success 'and wrong where those do not make them right' '
+	copy_foreign "cp ../alone/j.db events/" && drilled 3 failed "check events" "events/j.db.*the database is damaged" &&
+	zero="dd if=/dev/zero bs=4096 seek=1 count=1 conv=notrunc status=none" &&
+	copy_foreign "cp ../torn/w* events/ && $zero of=events/w.db" && drilled 0 passed "" "" &&
+	copy_foreign "cp ../alone/w* events/ && $zero of=events/w.db" &&
+	drilled 3 failed "check events" "events/w.db.*the database is damaged"
+'
+
+test_expect_success 'a -journal removes no file, whatever it names' '
+	echo precious >victim && rm -rf evil && mkdir evil && cp torn/j.db* evil/ &&
+	python3 -c "
+import struct, sys
+name = sys.argv[1].encode()
+with open(\"evil/j.db-journal\", \"ab\") as f:
+    f.write(struct.pack(\">I\", 0x40000000 // 4096 + 1) + name + struct.pack(\">II\", len(name), sum(name)) +
+            bytes.fromhex(\"d9d505f920a163d7\"))" "$TRASH/victim" &&
+	cp -r evil plain && sqlite3 plain/j.db "PRAGMA integrity_check" >said && test_grep "^ok$" said &&
+	test_path_is_missing victim && echo precious >victim &&
+	copy_foreign "cp ../evil/j.db* events/" && drilled 0 passed "" "" && test_path_is_file victim &&
+	jq -r ".warnings[]" out >warnings && cat warnings && test_grep "events/j.db.*could not check" warnings
+'
+
+test_expect_success 'what begins like a database and is none; one of a format to come' '
+	copy_foreign "printf \"\\000\\003\" | dd of=memory/memory.db bs=1 seek=16 conv=notrunc status=none" &&
+	drilled 3 failed "check memory" "memory/memory.db.*damaged: file is not a database" &&
+	copy_foreign "printf \"\\011\\011\" | dd of=memory/memory.db bs=1 seek=18 conv=notrunc status=none" &&
+	drilled 1 inconclusive "check memory" "memory/memory.db.*format that this SQLite"
+'
+
 test_expect_success 'one failed check keeps no other from being made' '
 	copy_foreign "echo text >memory/memory.db; echo [] >events/2026/log.jsonl" &&
 	drilled 3 failed "check events" "" && jq -e "[.steps[] | select(.passed | not) | .step] ==
