@@ -73,7 +73,9 @@ static int check_rights(struct hxs_postgres *c, struct hxs_err *err)
 				   "databases, and database '%s' is restored "
 				   "into a new one",
 				   name);
-	if (*hxs_postgres_get(c, res, 0, 1) != 't')
+	/* A part that is tried takes no other's name. */
+	if (*hxs_postgres_get(c, res, 0, 1) != 't' &&
+	    !hxs_postgres_is_part(c->sys))
 		return hxs_err_set(err, HXS_EDENIED,
 				   "refused: this role does not own database "
 				   "'%s', and may not rename it",
@@ -87,7 +89,8 @@ static int plan(struct hxs_system *sys, struct hxs_err *err)
 	HXS_AUTO_POSTGRES struct hxs_postgres c = HXS_POSTGRES_INIT;
 	struct hxs_journal_system *rec = sys->rec;
 	bool part = hxs_postgres_is_part(sys);
-	char **to = part ? &rec->marker : &rec->staged;
+	bool marked = part && !sys->trial;
+	char **to = marked ? &rec->marker : &rec->staged;
 	char rnd[17];
 	int r;
 
@@ -99,7 +102,7 @@ static int plan(struct hxs_system *sys, struct hxs_err *err)
 				   "source '%s': only a whole database can be "
 				   "taken back to a point in time",
 				   sys->src->name);
-	if (!part) {
+	if (!marked) {
 		r = hxs_postgres_open_other(&c, sys, &dsn, err);
 		if (r == 0)
 			r = check_rights(&c, err);
@@ -124,9 +127,10 @@ static int plan(struct hxs_system *sys, struct hxs_err *err)
 static int stage(struct hxs_system *sys, int dir, const char *path,
 		 struct hxs_err *err)
 {
-	return hxs_postgres_is_part(sys)
-		       ? hxs_postgres_part_stage(sys, dir, path, err)
-		       : hxs_postgres_whole_stage(sys, dir, path, err);
+	if (!hxs_postgres_is_part(sys))
+		return hxs_postgres_whole_stage(sys, dir, path, err);
+	return sys->trial ? hxs_postgres_part_try(sys, dir, path, err)
+			  : hxs_postgres_part_stage(sys, dir, path, err);
 }
 
 static int intend(struct hxs_system *sys, struct hxs_err *err)

@@ -329,9 +329,13 @@ int hxs_postgres_count(struct hxs_postgres *c,
 		       const struct hxs_postgres_toc *toc, int dir,
 		       struct hxs_err *err);
 
-/* Compare with all tables of @c's database. -HXS_ECORRUPT. */
+/*
+ * Compare with all tables of @c's database, or, with @part, with those that
+ * were captured. -HXS_ECORRUPT.
+ */
 HXS_MUST_CHECK
-int hxs_postgres_compare(struct hxs_postgres *c, int dir, struct hxs_err *err);
+int hxs_postgres_compare(struct hxs_postgres *c, int dir, bool part,
+			 struct hxs_err *err);
 
 /* ---- the steps --------------------------------------------------------- */
 
@@ -375,6 +379,9 @@ int hxs_postgres_sweep(struct hxs_system *sys, const struct hxs_names *ids,
 /* One that is loaded into. */
 int hxs_postgres_part_stage(struct hxs_system *sys, int dir, const char *path,
 			    struct hxs_err *err);
+/* The same for a trial: in a database that is made for it, rec->staged. */
+int hxs_postgres_part_try(struct hxs_system *sys, int dir, const char *path,
+			  struct hxs_err *err);
 int hxs_postgres_part_swap(struct hxs_system *sys, int dir, const char *path,
 			   struct hxs_err *err);
 int hxs_postgres_part_back(struct hxs_system *sys, int dir, const char *path,

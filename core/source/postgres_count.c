@@ -196,6 +196,23 @@ static int count_files(int dir, uint64_t *out, struct hxs_err *err)
 	return 0;
 }
 
+/* Whether it was captured: 1, 0, or negative. */
+static int is_captured(int dir, const char *schema, const char *name,
+		       struct hxs_err *err)
+{
+	HXS_AUTO_BUF struct hxs_buf file = HXS_BUF_INIT;
+	struct stat st;
+	int r = file_name(schema, name, &file);
+
+	if (r == 0 && fstatat(dir, file.data, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	return r < 0 ? hxs_err_errno(err, -r, "cannot look at '%s'",
+				     hxs_buf_str(&file))
+		     : 1;
+}
+
 static int compare_one(struct hxs_postgres *c, int dir, const char *schema,
 		       const char *name, bool view, struct hxs_err *err)
 {
@@ -216,10 +233,11 @@ static int compare_one(struct hxs_postgres *c, int dir, const char *schema,
 			   schema, name, found, rows);
 }
 
-int hxs_postgres_compare(struct hxs_postgres *c, int dir, struct hxs_err *err)
+int hxs_postgres_compare(struct hxs_postgres *c, int dir, bool part,
+			 struct hxs_err *err)
 {
 	HXS_AUTO_RESULT PGresult *res = NULL;
-	uint64_t files = 0;
+	uint64_t files = 0, found = 0;
 	int r, i, n;
 
 	r = hxs_postgres_ask(c, "list its tables",
@@ -230,15 +248,23 @@ int hxs_postgres_compare(struct hxs_postgres *c, int dir, struct hxs_err *err)
 			     "nspname <> 'information_schema' ORDER BY 1, 2",
 			     NULL, 0, &res, err);
 	n = r < 0 ? 0 : c->pq->ntuples(res);
-	for (i = 0; r == 0 && i < n; i++)
-		r = compare_one(c, dir, hxs_postgres_get(c, res, i, 0),
-				hxs_postgres_get(c, res, i, 1),
+	for (i = 0; r == 0 && i < n; i++) {
+		const char *schema = hxs_postgres_get(c, res, i, 0);
+		const char *name = hxs_postgres_get(c, res, i, 1);
+
+		r = part ? is_captured(dir, schema, name, err) : 1;
+		if (r <= 0)
+			continue;
+		found++;
+		r = compare_one(c, dir, schema, name,
 				*hxs_postgres_get(c, res, i, 2) == 'm', err);
+	}
 	if (r == 0)
 		r = count_files(dir, &files, err);
-	if (r == 0 && files != (uint64_t)n)
+	if (r == 0 && files != found)
 		return hxs_err_set(err, HXS_ECORRUPT,
-				   "%d tables came back instead of %" PRIu64, n,
-				   files);
+				   "%" PRIu64
+				   " tables came back instead of %" PRIu64,
+				   found, files);
 	return r;
 }

@@ -67,29 +67,40 @@ static int make_file(const struct hxs_postgres_load *l, char path[PATH])
 	return fd;
 }
 
-/* Have pg_restore write the statements for the chosen entries. */
-static int write_script(struct hxs_postgres_load *l, const char *to,
-			struct hxs_err *err)
+int hxs_postgres_restore_chosen(struct hxs_postgres_run *run,
+				const struct hxs_postgres_toc *toc,
+				const char *from, const char *option,
+				const char *to, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf list = HXS_BUF_INIT;
 	HXS_AUTO_BUF struct hxs_buf dump = HXS_BUF_INIT;
 	HXS_AUTO_CLOSE int fd = -1;
 	char path[PATH];
-	const char *argv[] = { "pg_restore", "-L", path, "-f", to, NULL, NULL };
+	const char *argv[] = {
+		"pg_restore",
+		"--no-password",
+		"--exit-on-error",
+		"-L",
+		path,
+		option,
+		to,
+		NULL, /* 7: from what */
+		NULL,
+	};
 	size_t i;
 	int r;
 
-	for (i = 0; i < l->toc.count; i++)
-		if (l->toc.entries[i].chosen)
+	for (i = 0; i < toc->count; i++)
+		if (toc->entries[i].chosen)
 			(void)hxs_buf_printf(&list, "%" PRIu32 ";\n",
-					     l->toc.entries[i].id);
-	r = hxs_buf_printf(&dump, "%s/" HXS_POSTGRES_DUMP, l->path);
-	argv[5] = hxs_buf_str(&dump);
+					     toc->entries[i].id);
+	r = hxs_buf_printf(&dump, "%s/" HXS_POSTGRES_DUMP, from);
+	argv[7] = hxs_buf_str(&dump);
 	if (r == 0)
 		r = fd = put_file(&list, path);
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot run 'pg_restore'");
-	return hxs_postgres_run(&l->run, argv, NULL, err);
+	return hxs_postgres_run(run, argv, NULL, err);
 }
 
 /* ---- the transaction --------------------------------------------------- */
@@ -168,7 +179,8 @@ int hxs_postgres_load(struct hxs_postgres_load *l, bool undo,
 	script = make_file(l, paths[1]);
 	if (script < 0)
 		return hxs_err_errno(err, -script, "cannot write a script");
-	r = write_script(l, paths[1], err);
+	r = hxs_postgres_restore_chosen(&l->run, &l->toc, l->path, "--file",
+					paths[1], err);
 	if (r == 0)
 		r = hold(l, err);
 	if (r == 0)

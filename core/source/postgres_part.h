@@ -52,6 +52,16 @@ HXS_MUST_CHECK
 int hxs_postgres_choose(struct hxs_postgres_load *l, struct hxs_err *err);
 
 /*
+ * Have pg_restore bring the chosen entries of @toc, from the dump below @path,
+ * to where @option says: "--file" or "--dbname" @to.
+ */
+HXS_MUST_CHECK
+int hxs_postgres_restore_chosen(struct hxs_postgres_run *run,
+				const struct hxs_postgres_toc *toc,
+				const char *path, const char *option,
+				const char *to, struct hxs_err *err);
+
+/*
  * Append the statements that remove what the parts are now. -HXS_EDENIED when
  * something else depends on that, which would be removed with it.
  */

@@ -49,7 +49,7 @@ static int finish(struct staging *s, struct hxs_err *err)
 
 	r = hxs_postgres_open(&c, s->sys, s->dsn, staged, err);
 	if (r == 0)
-		r = hxs_postgres_compare(&c, s->dir, err);
+		r = hxs_postgres_compare(&c, s->dir, false, err);
 	if (r < 0)
 		return r;
 	r = hxs_postgres_furnish(&s->other, &s->about, staged, err);

@@ -44,6 +44,7 @@ struct hxs_system {
 	unsigned threads; /* 0: by the number of processors */
 	struct hxs_capture_ears ears; /* cancelled, warning; may be empty */
 	const struct hxs_until *until; /* NULL: everything */
+	bool trial; /* what is staged is looked at, and never swapped in */
 	struct hxs_journal_system *rec; /* NULL while capturing */
 	uint64_t dropped; /* by stage(): records that lay after @until */
 	double absent; /* by swap(): seconds without a live state */

@@ -41,6 +41,8 @@ static int add_all(struct hxs_drill_run *run, struct hxs_err *err)
 			r = hxs_restore_systems_add(&run->systems, i,
 						    (uint32_t)n, NULL, err);
 	}
+	for (i = 0; i < run->systems.system_count; i++)
+		run->systems.systems[i].sys.trial = true;
 	return r;
 }
 
@@ -172,18 +174,6 @@ static int tell(const struct hxs_drill_run *run,
 	return r < 0 ? r : hxs_buf_status(detail);
 }
 
-static void tell_part(const struct hxs_drill_run *run,
-		      const struct hxs_config_source *src)
-{
-	HXS_AUTO_BUF struct hxs_buf text = HXS_BUF_INIT;
-
-	(void)hxs_buf_printf(&text,
-			     "source '%s' is a part of a database: what was "
-			     "captured was checked, and not loaded",
-			     src->name);
-	hxs_relay_warn(&run->relay, hxs_buf_str(&text));
-}
-
 /* What is missing now, all programs being there, the snapshot does not hold. */
 static int lacks(int r, struct hxs_err *err)
 {
@@ -221,8 +211,6 @@ int hxs_drill_systems_check(struct hxs_drill_run *run,
 	r = s->ops->stage(&s->sys, dir, path.data, err);
 	if (r < 0)
 		return lacks(r, err);
-	if (!s->sys.rec->staged)
-		tell_part(run, src);
 	r = tell(run, src, entry, s->sys.rec->staged, detail);
 	return r < 0 ? hxs_err_errno(err, -r, "cannot count the rows of '%s'",
 				     src->name)

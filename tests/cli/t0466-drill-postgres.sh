@@ -146,9 +146,70 @@ test_expect_success 'cancelled: inconclusive, and its database is gone' '
 	test_cmp before after && no_remains
 '
 
-test_expect_success 'a part of a database is checked, and that it was not loaded is said' '
-	config ".environments.dev.sources.database.schemas = [\"lens\"]" && id=$(hxsnap -q create dev --allow-shrink) &&
-	drilled 0 passed "" "1 table, 51 rows" && jq -e ".warnings | length == 1" out && test_grep "part of a database" err
+# part FILTER: the source is a part, backed up anew as $newest.
+part() {
+	config ".environments.dev.sources.database += $1" && id=$(hxsnap -q create dev --allow-shrink) &&
+		newest=$STORE/backups/dev/$id
+}
+
+test_expect_success 'a schema is loaded into a database that is like the live one' '
+	pg_sql shop "CREATE TYPE mood AS ENUM (\$\$good\$\$, \$\$bad\$\$);
+		CREATE TABLE lens.kinds (kind int PRIMARY KEY, above int REFERENCES lens.kinds);
+		CREATE TABLE lens.marks (n int REFERENCES orders, kind int REFERENCES lens.kinds, mood mood,
+			made serial);
+		INSERT INTO lens.kinds VALUES (1, NULL), (2, 1);
+		INSERT INTO lens.marks SELECT n, 1 + n % 2, \$\$good\$\$ FROM generate_series(1, 7) n;
+		CREATE VIEW lens.seen AS SELECT n FROM orders" &&
+	part "{schemas: [\"lens\"]}" && drilled 0 passed "" "3 tables, 60 rows, in database .hxsnap_" &&
+	jq -e ".warnings == []" out
+'
+
+test_expect_success 'health hooks find it there, and the rest without rows' '
+	cat >look_well <<-\END &&
+	#!/bin/sh
+	psql -XqAt -c "SELECT count(*), sum(kind) FROM lens.marks" -c "SELECT count(*) FROM orders" \
+		-c "SELECT count(*) FROM lens.seen" -c "SELECT contype, conname FROM pg_constraint WHERE contype = '"'f'"' ORDER BY 2" \
+		"$HXSNAP_SOURCE_DATABASE" >"$TRASH/seen"
+	END
+	config ".environments.dev.sources.database += {schemas: [\"lens\"]} | .environments.dev.hooks.health = [[\"./look_well\"]]" &&
+	(PGHOST=$PG_DIR PGPORT=$PG_PORT PGUSER=$PG_OWNER PGPASSWORD=$PG_PASSWORD && export PGHOST PGPORT PGUSER PGPASSWORD &&
+		drilled 0 passed "" "") && printf "%s\n" "7|11" 0 0 "f|kinds_above_fkey" "f|marks_kind_fkey" >want && test_cmp want seen
+'
+
+test_expect_success 'tables; rows alone, whatever keys and triggers would say' '
+	part "{tables: [\"lens.kinds\", \"lens.marks\"]}" && drilled 0 passed "" "2 tables, 9 rows, in database" &&
+	pg_sql shop "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS \$\$BEGIN RAISE EXCEPTION \$b\$no\$b\$; END\$\$;
+		CREATE TRIGGER no BEFORE INSERT ON lens.marks FOR EACH ROW EXECUTE FUNCTION no()" &&
+	part "{tables: [\"lens.marks\"], data_only: true}" && drilled 0 passed "" "1 table, 7 rows, in database" &&
+	part "{data_only: true}" && drilled 0 passed "" "4 tables, 70 rows, in database"
+'
+
+test_expect_success 'a part that is wrong inside' '
+	part "{schemas: [\"lens\"]}" && copy_foreign ":" && drilled 0 passed "" "60 rows" &&
+	copy_foreign "echo \"{\\\"rows\\\": 8}\" >database/schemas/lens/marks" &&
+	drilled 3 failed "check database" "lens.marks.* came back with 7 rows instead of 8" &&
+	copy_foreign "find database/dump -name \"*.dat*\" -size +100c | sort | sed -n 1p | xargs truncate -s 60" &&
+	drilled 3 failed "check database" "pg_restore" && rm -r "$STORE/backups/dev/20990101T000000Z"
+'
+
+test_expect_success 'what else depends on a part, by which its restore would be refused' '
+	pg_sql shop "CREATE VIEW best AS SELECT n FROM lens.marks" &&
+	drilled 1 inconclusive "check database" "refused: .*view public.best depends on .*table lens.marks" && pg_sql shop "DROP VIEW best"
+'
+
+test_expect_success 'no database can be made that is like the live one: inconclusive' '
+	pg_super shop "CREATE TABLE secret (n int); REVOKE ALL ON secret FROM PUBLIC" &&
+	drilled 1 inconclusive "check database" "a database like .shop. cannot be made.*secret" && pg_super shop "DROP TABLE secret" &&
+	drilled 0 passed "" "60 rows"
+'
+
+test_expect_success 'killed with a part: its database goes, too' '
+	databases >before &&
+	config ".environments.dev.sources.database += {schemas: [\"lens\"]} | .environments.dev.hooks.health = [$WAIT]" && rm -f here go && { hxsnap drill dev >/dev/null 2>&1 & } && pid=$! && test_poll 60 "[ -e here ]" &&
+	kill -KILL $pid && { wait $pid || :; } && : >go &&
+	pg_super postgres "SELECT datname FROM pg_database WHERE datname LIKE \$\$hxsnap\\_%\$\$" >left && test_line_count 1 left &&
+	config ".environments.dev.sources.database += {schemas: [\"lens\"]}" && hxsnap recover dev && databases >after &&
+	test_cmp before after && no_remains
 '
 
 test_expect_success 'what is left of all this' '
