@@ -84,6 +84,37 @@ test_expect_success DPKG 'it depends on every library that it is linked with' '
 	test_grep libpq5 recommends && test_grep postgresql-client recommends
 '
 
+test_lazy_prereq SHLIBDEPS 'dpkg-shlibdeps' 'dpkg-shlibdeps --version'
+test_lazy_prereq LINTIAN 'lintian' 'lintian --version'
+
+# depends_by NAME: what a package depends on whose libraries NAME looked up.
+depends_by() {
+	(cd "$HXS_SRC" && MAKE=make INSTALL_FROM=$HXS_BUILD VERSION=1.2.3 \
+		SHLIBDEPS=$1 scripts/deb "$TRASH/by") >log && dpkg-deb -f "$(cat log)" Depends
+}
+
+test_expect_success DPKG 'each library in a version that this machine has' '
+	depends_by "" >plain && tr "," "\n" <plain >depends && cat depends &&
+	[ "$(grep -c " (>= [0-9]" depends)" -ge 5 ] &&
+	sed -n "s/^ *\([^ ]*\) (>= \(.*\))$/\1 \2/p" depends >wanted && while read -r package version; do
+		dpkg --compare-versions "$version" le \
+			"$(dpkg-query -W -f "\${Version}" "$package:$(dpkg --print-architecture)")" || return 1
+	done <wanted
+'
+
+test_expect_success DPKG,SHLIBDEPS 'dpkg-shlibdeps names the same, and wants nothing newer' '
+	depends_by dpkg-shlibdeps | tr "," "\n" >by-symbols &&
+	sed "s/(.*//" by-symbols | sort >want && sed "s/(.*//" depends | sort >got && test_cmp want got &&
+	sed -n "s/^ *\([^ ]*\) (>= \(.*\))$/\1 \2/p" by-symbols >sure && while read -r package version; do
+		dpkg --compare-versions "$version" le \
+			"$(sed -n "s/^$package //p" wanted)" || return 1
+	done <sure
+'
+
+test_expect_success DPKG,LINTIAN 'lintian finds nothing' '
+	lintian --allow-root "$deb" >out && cat out && test_line_count 0 out
+'
+
 test_expect_success DPKG 'it holds what install puts there, owned by root' '
 	dpkg-deb -c "$deb" >contents &&
 	awk "\$2 != \"root/root\" { print; bad = 1 } END { exit bad }" contents &&
