@@ -291,6 +291,13 @@ test_expect_success 'without health hooks it waits to be told; backups go on, re
 	test_exit 4 hxsnap confirm dev 2>told && hxsnap -q restore "dev/$good" >out && is_old
 '
 
+test_expect_success 'a drill meanwhile drops no record of it, whatever comes of the drill' '
+	anew && waiting restore "dev/$bad" --confirm-within 10m && cp "$RECORD" record &&
+	hxsnap -q drill dev >out2 && test_cmp record "$RECORD" && is_new &&
+	flip_byte "$STORE/backups/dev/$good/state/state" 1 && test_exit 3 hxsnap -q drill dev >out2 2>err2 &&
+	test_cmp record "$RECORD" && is_new && hxsnap -q rollback dev >out2 && ended 1 && is_old && no_record
+'
+
 test_expect_success 'in JSON: one object, at the end' '
 	anew && waiting --json restore "dev/$bad" --confirm-within 10m && test_line_count 0 out &&
 	hxsnap --json confirm dev >said && ended 0 && test_line_count 1 out &&

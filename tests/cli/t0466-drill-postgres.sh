@@ -212,6 +212,16 @@ test_expect_success 'killed with a part: its database goes, too' '
 	test_cmp before after && no_remains
 '
 
+test_expect_success 'a restore that is to be confirmed still is, after drills that have a journal of their own' '
+	config && id=$(hxsnap -q create dev --allow-shrink) && record=$STORE/.hxsnap/unconfirmed/dev && echo 2 >live/f &&
+	{ hxsnap -q restore "dev/$id" files --confirm-within 10m >out2 2>err2 & } && pid=$! &&
+	test_poll 60 "grep -q waiting \"$record\" 2>/dev/null || ! kill -0 $pid" && cp "$record" record &&
+	hxsnap -q drill dev >out && test_cmp record "$record" &&
+	config ".environments.dev.hooks.health = [[\"false\"]]" && test_must_fail hxsnap -q drill dev >out 2>err &&
+	config && test_cmp record "$record" && [ "$(cat live/f)" = 1 ] &&
+	hxsnap -q rollback dev >out && test_exit 1 wait $pid && [ "$(cat live/f)" = 2 ] && test_path_is_missing "$record"
+'
+
 test_expect_success 'what is left of all this' '
 	pg_super postgres "SELECT datname FROM pg_database WHERE datname LIKE \$\$hxsnap%\$\$" >left && test_line_count 0 left && pg_stop
 '
