@@ -79,6 +79,22 @@ static void refuse(struct hxfs_control *c, struct hxfs_ticket *t, int r,
 	finish(c, t, &o);
 }
 
+/*
+ * A confirmation must not wait for a command, for the time goes on; it is
+ * carried out here, and takes seconds at the most.
+ */
+static void confirm(struct hxfs_control *c, struct hxfs_ticket *t,
+		    struct hxfs_command *cmd)
+{
+	struct hxfs_outcome o = { .command = hxfs_verb_name(cmd->verb) };
+	double began = hxs_clock_ticks();
+
+	hxfs_control_confirm(c, t, cmd, &o);
+	o.seconds = hxs_clock_ticks() - began;
+	hxfs_command_release(cmd);
+	finish(c, t, &o);
+}
+
 /* With the lock held: why @t must not begin now, or 0. */
 static int is_hindered(const struct hxfs_control *c, struct hxs_err *err)
 {
@@ -134,6 +150,8 @@ static void look_at(struct hxfs_control *c, struct hxfs_ticket *t)
 	} else if (cmd.verb == HXFS_CANCEL) {
 		hxfs_command_release(&cmd);
 		cancel(c, t);
+	} else if (cmd.verb == HXFS_CONFIRM) {
+		confirm(c, t, &cmd);
 	} else {
 		hand_to_worker(c, t, &cmd);
 	}

@@ -1,19 +1,22 @@
 #include "fs/control_parse.h"
 
 #include "base/path.h"
+#include "format/config.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define CONFIRM "CONFIRM_LIVE="
 #define CONFIRMED CONFIRM "YES"
+#define WITHIN "confirm-within="
+#define WITHIN_MAX 2592000u /* seconds: 30 days */
 #define TAG "tag="
 #define SHOWN_MAX 100u /* bytes of a word that a message repeats */
 
 static const char *const verbs[] = {
 	[HXFS_RESTORE] = "restore", [HXFS_ROLLBACK] = "rollback",
 	[HXFS_VERIFY] = "verify",   [HXFS_CREATE] = "create",
-	[HXFS_CANCEL] = "cancel",
+	[HXFS_CONFIRM] = "confirm", [HXFS_CANCEL] = "cancel",
 };
 
 const char *hxfs_verb_name(enum hxfs_verb verb)
@@ -137,8 +140,8 @@ static int find_verb(const char *word, struct hxs_err *err)
 		if (strcmp(word, verbs[i]) == 0)
 			return (int)i;
 	r = refuse(err, word, "is no command");
-	hxs_err_hint(err, "the commands are restore, rollback, verify, create "
-			  "and cancel");
+	hxs_err_hint(err, "the commands are restore, rollback, confirm, "
+			  "verify, create and cancel");
 	return r;
 }
 
@@ -147,24 +150,55 @@ static bool begins(const char *word, const char *with)
 	return strncmp(word, with, strlen(with)) == 0;
 }
 
-/* Confirmation is a word of its own, wherever it stands; it is taken out. */
+static int take_yes(struct hxfs_command *c, const char *word,
+		    struct hxs_err *err)
+{
+	if (strcmp(word, CONFIRMED) != 0)
+		return refuse(err, word, "is not " CONFIRMED);
+	if (c->confirmed)
+		return refuse(err, word, "is said twice");
+	c->confirmed = true;
+	return 0;
+}
+
+static int take_within(struct hxfs_command *c, const char *word,
+		       struct hxs_err *err)
+{
+	uint64_t seconds;
+
+	if (!hxs_config_duration(word + strlen(WITHIN), &seconds) ||
+	    seconds == 0 || seconds > WITHIN_MAX)
+		return refuse(err, word,
+			      "has no duration such as 10m, at most 30d");
+	if (c->within)
+		return refuse(err, word, "is said twice");
+	c->within = (unsigned)seconds;
+	return 0;
+}
+
+/*
+ * That it is confirmed, and that it is to be, are words of their own, wherever
+ * they stand; they are taken out. No source has such a name.
+ */
 static int take_confirmation(struct hxfs_command *c, struct hxs_err *err)
 {
 	size_t i, kept = 0;
+	bool within;
+	int r;
 
 	for (i = 0; i < c->count; i++) {
-		if (!begins(c->word[i], CONFIRM)) {
+		within = begins(c->word[i], WITHIN);
+		if (!within && !begins(c->word[i], CONFIRM)) {
 			c->word[kept++] = c->word[i];
 			continue;
 		}
 		if (c->verb != HXFS_RESTORE && c->verb != HXFS_ROLLBACK)
 			return refuse(err, c->word[i],
 				      "has no meaning for this command");
-		if (strcmp(c->word[i], CONFIRMED) != 0)
-			return refuse(err, c->word[i], "is not " CONFIRMED);
-		if (c->confirmed)
-			return refuse(err, c->word[i], "is said twice");
-		c->confirmed = true;
+		r = within ? take_within(c, c->word[i], err)
+			   : take_yes(c, c->word[i], err);
+		if (r < 0)
+			return r;
 	}
 	c->count = kept;
 	return 0;

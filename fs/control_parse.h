@@ -24,6 +24,7 @@ enum hxfs_verb {
 	HXFS_ROLLBACK,
 	HXFS_VERIFY,
 	HXFS_CREATE,
+	HXFS_CONFIRM,
 	HXFS_CANCEL,
 };
 
@@ -35,6 +36,7 @@ struct hxfs_command {
 	const char **word; /* RESTORE: paths, CREATE: tags */
 	size_t count;
 	bool confirmed;
+	unsigned within; /* seconds in which it is to be confirmed; or 0 */
 	char *text; /* where the words are */
 };
 

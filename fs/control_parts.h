@@ -20,6 +20,7 @@ struct hxfs_outcome {
 	uint64_t faults; /* VERIFY */
 	struct hxs_after after; /* CREATE, RESTORE, ROLLBACK: its hooks */
 	bool cancelled; /* CANCEL: it was in time */
+	int64_t confirm_until; /* it is to be confirmed; else 0 */
 	double seconds;
 	char *warning[HXFS_WARNINGS];
 	unsigned warnings; /* in all */
@@ -89,6 +90,14 @@ struct hxfs_control {
 void hxfs_control_run(struct hxfs_control *c, struct hxfs_ticket *t,
 		      const struct hxfs_command *command,
 		      struct hxfs_outcome *out);
+
+/*
+ * Likewise for `confirm`, which waits for no other command: called on the
+ * desk's thread.
+ */
+void hxfs_control_confirm(struct hxfs_control *c, struct hxfs_ticket *t,
+			  const struct hxfs_command *command,
+			  struct hxfs_outcome *out);
 
 /*
  * Put it in the audit log and the daemon's own, but for refusals and the like

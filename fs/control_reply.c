@@ -1,4 +1,5 @@
 /* What a control file says when it is read. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "fs/control_parts.h"
 
@@ -53,6 +54,9 @@ static void put_warnings(struct hxs_json_out *out, const struct hxfs_outcome *o)
 
 static void put_outcome(struct hxs_json_out *out, const struct hxfs_outcome *o)
 {
+	char until[HXS_RFC3339_LEN + 1] = "";
+
+	(void)hxs_clock_format_rfc3339(o->confirm_until, until);
 	hxs_json_out_bool(out, "ok", o->status >= 0);
 	hxs_json_out_string(out, "command", o->command);
 	put_known(out, "environment", o->env);
@@ -71,6 +75,10 @@ static void put_outcome(struct hxs_json_out *out, const struct hxfs_outcome *o)
 		hxs_json_out_uint(out, "bytes", o->bytes);
 		hxs_json_out_uint(out, "faults", o->faults);
 		hxs_json_out_uint(out, "failed_hooks", o->after.failed);
+		if (o->confirm_until)
+			hxs_json_out_string(out, "confirm_until", until);
+		else
+			hxs_json_out_null(out, "confirm_until");
 		if (o->after.checked)
 			hxs_json_out_bool(out, "healthy", o->after.healthy);
 		else

@@ -5,8 +5,10 @@
 #include "fs/config.h"
 #include "fs/control_parts.h"
 #include "fs/control_writer.h"
+#include "fs/due.h"
 #include "fs/registry.h"
 #include "store/unconfirmed.h"
+#include "verbs/confirm.h"
 #include "verbs/create.h"
 #include "verbs/restore.h"
 #include "verbs/verify.h"
@@ -28,6 +30,7 @@ struct run {
 	/* where the control file lies; "" where that says nothing */
 	char env[HXS_ENV_MAX + 1], id[HXS_ID_LEN + 1];
 	enum hxs_kind kind;
+	bool aside; /* it is not the command under way */
 };
 
 /* ---- the listener -------------------------------------------------------- */
@@ -126,6 +129,8 @@ static void set_env(struct run *run, const char *env)
 	struct hxfs_control *c = run->c;
 
 	memcpy(run->out->env, env, strlen(env) + 1);
+	if (run->aside)
+		return;
 	(void)pthread_mutex_lock(&c->lock);
 	memcpy(c->now.env, env, strlen(env) + 1);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -284,6 +289,38 @@ static int find_restored(struct run *run, enum hxs_kind *kind,
 	return r;
 }
 
+/*
+ * It is done. If it is to be confirmed, who watches for that (fs/due.h) takes
+ * over from here: neither the writer nor the next command waits.
+ */
+static void tell_restored(struct run *run, struct hxs_restore_report *rep)
+{
+	char until[HXS_RFC3339_LEN + 1] = "";
+	struct hxfs_outcome *out = run->out;
+
+	memcpy(out->rollback_id, rep->rollback_id, sizeof(rep->rollback_id));
+	out->counted = true;
+	out->files = rep->files;
+	out->bytes = rep->bytes;
+	(void)hxs_err_set(run->err, 0, "'%s' was restored%s%s%s%s%s",
+			  out->reference,
+			  rep->rollback_id[0] ? "; what it replaced is '" : "",
+			  rep->rollback_id[0] ? out->env : "",
+			  rep->rollback_id[0] ? "/.rollbacks/" : "",
+			  rep->rollback_id, rep->rollback_id[0] ? "'" : "");
+	if (rep->outcome == HXS_RESTORE_UNCONFIRMED) {
+		out->confirm_until = rep->confirm_until;
+		(void)hxs_clock_format_rfc3339(rep->confirm_until, until);
+		(void)hxs_err_suffix(run->err, 0,
+				     "it is put back unless it is confirmed "
+				     "until %s",
+				     until);
+	}
+	hxs_restore_report_release(rep);
+	if (out->confirm_until)
+		hxfs_due_look(run->fs->due);
+}
+
 static int run_restore(struct run *run)
 {
 	HXS_AUTO(config) struct hxs_config *config = NULL;
@@ -295,6 +332,7 @@ static int run_restore(struct run *run)
 		.paths = run->cmd->word,
 		.path_count = run->cmd->count,
 		.confirmed = run->cmd->confirmed,
+		.confirm_within = run->cmd->within,
 		.tool_version = HXS_VERSION,
 		.listener = &run->listener,
 	};
@@ -311,18 +349,32 @@ static int run_restore(struct run *run)
 		hxs_err_hint(run->err, "add the word CONFIRM_LIVE=YES");
 	if (r < 0)
 		return r;
-	memcpy(run->out->rollback_id, rep.rollback_id, sizeof(rep.rollback_id));
-	run->out->counted = true;
-	run->out->files = rep.files;
-	run->out->bytes = rep.bytes;
-	(void)hxs_err_set(run->err, 0, "'%s' was restored%s%s%s%s%s",
-			  run->out->reference,
-			  rep.rollback_id[0] ? "; what it replaced is '" : "",
-			  rep.rollback_id[0] ? run->out->env : "",
-			  rep.rollback_id[0] ? "/.rollbacks/" : "",
-			  rep.rollback_id, rep.rollback_id[0] ? "'" : "");
+	tell_restored(run, &rep);
 	note_hooks(run, &rep.after);
 	return 0;
+}
+
+static int run_confirm(struct run *run)
+{
+	HXS_AUTO(config) struct hxs_config *config = NULL;
+	struct hxs_confirm_report rep;
+	struct hxfs_outcome *out = run->out;
+	int r;
+
+	r = find_env(run);
+	if (r < 0)
+		return r;
+	/* Without one, what needs none is confirmed. */
+	if (hxfs_config_load(run->fs, out->env, &config, NULL) < 0)
+		config = NULL;
+	r = hxs_confirm(run->fs->store, config, out->env, &rep, run->err);
+	memcpy(out->reference, rep.reference, sizeof(out->reference));
+	memcpy(out->rollback_id, rep.rollback_id, sizeof(out->rollback_id));
+	if (r == 0)
+		(void)hxs_err_set(run->err, 0,
+				  "the restore of '%s' is confirmed",
+				  rep.reference[0] ? rep.reference : out->env);
+	return r;
 }
 
 static int run_verb(struct run *run)
@@ -358,6 +410,27 @@ static void look_anew(struct run *run)
 	      : hxfs_registry_scan(run->fs, NULL);
 	if (r == 0 && run->c->tell)
 		run->c->tell(run->c->tell_ctx);
+}
+
+void hxfs_control_confirm(struct hxfs_control *c, struct hxfs_ticket *t,
+			  const struct hxfs_command *command,
+			  struct hxfs_outcome *out)
+{
+	struct run run = {
+		.c = c,
+		.fs = c->fs,
+		.ticket = t,
+		.cmd = command,
+		.out = out,
+		.err = &out->err,
+		.aside = true,
+	};
+	int r;
+
+	r = find_place(&run);
+	if (r == 0)
+		r = run_confirm(&run);
+	out->status = r;
 }
 
 void hxfs_control_run(struct hxfs_control *c, struct hxfs_ticket *t,

@@ -117,6 +117,8 @@ static int init(struct hxfs *fs, const char *mountpoint, struct hxs_err *err)
 		r = hxfs_ahead_new(fs, &fs->ahead);
 	if (r == 0)
 		r = hxfs_history_new(&fs->history);
+	if (r == 0)
+		r = hxfs_due_new(fs, &fs->due);
 	if (r == 0 && !fs->opt->nocontrol && !fs->opt->read_only)
 		r = hxfs_control_new(fs, &fs->control);
 	if (r < 0)
@@ -164,6 +166,7 @@ void hxfs_free(struct hxfs *fs)
 	hxs_pool_free(fs->hash_pool);
 	hxfs_record_stop(fs);
 	hxfs_ahead_free(fs->ahead);
+	hxfs_due_free(fs->due);
 	hxfs_control_free(fs->control);
 	hxfs_files_close_all(fs);
 	hxfs_files_free(fs->files);

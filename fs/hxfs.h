@@ -94,6 +94,7 @@ struct hxfs_counters {
 
 struct hxfs_ahead;
 struct hxfs_control;
+struct hxfs_due;
 struct hxfs_faults;
 struct hxfs_files;
 struct hxfs_handle;
@@ -136,6 +137,7 @@ struct hxfs {
 	struct hxfs_counters counters;
 	struct hxfs_ahead *ahead;
 	struct hxfs_control *control; /* NULL: there are no control files */
+	struct hxfs_due *due;
 	struct hxfs_faults *faults;
 	struct hxfs_history *history;
 	struct hxfs_notes *notes;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "fs/control.h"
+#include "fs/due.h"
 #include "fs/ending.h"
 #include "fs/files.h"
 #include "fs/mount.h"
@@ -115,6 +116,7 @@ static void *run_signals(void *arg)
 	 * may wait for a request, and requests are still answered now.
 	 */
 	hxfs_control_stop(m->fs->control);
+	hxfs_due_stop(m->fs->due);
 	hxfs_ending_hurry(m->ending);
 	hxfs_watch_stop(HXS_STEAL(m->watch));
 	end_loop(m);
@@ -263,9 +265,10 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 {
 	struct hxfs_control *control = m->fs->control;
 	pthread_t signals;
-	int r = 0;
+	int r;
 
-	if (control)
+	r = hxfs_due_start(m->fs->due);
+	if (r == 0 && control)
 		r = hxfs_control_start(control, tell, m);
 	if (r == 0)
 		r = hxfs_watch_start(m, &m->watch);
@@ -282,6 +285,7 @@ static int serve_mounted(struct hxfs_mount *m, struct hxs_err *err)
 	(void)pthread_join(signals, NULL);
 	/* When it was unmounted nobody has stopped them yet. */
 	hxfs_control_stop(control);
+	hxfs_due_stop(m->fs->due);
 	hxfs_watch_stop(HXS_STEAL(m->watch));
 	if (r < 0)
 		return hxs_err_errno(err, -r, "the mount ended");

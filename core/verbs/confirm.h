@@ -41,6 +41,19 @@ int hxs_confirm(struct hxs_store *s, const struct hxs_config *config,
 		const char *env, struct hxs_confirm_report *out,
 		struct hxs_err *err);
 
+/*
+ * Ask the health hooks whether a restore of @env is right for which there is
+ * time left, but nobody waits any more; and confirm it if they pass, as who
+ * waits does. 1 if that was done, with *@out; 0 if not, or there is nothing to
+ * be asked, or nobody. They are ended when the listener wants that, the time
+ * is over, or it is decided by somebody else. @config as for
+ * hxs_confirm_due(), but that without it nobody is asked.
+ */
+HXS_MUST_CHECK
+int hxs_confirm_ask(struct hxs_store *s, const struct hxs_config *config,
+		    const char *env, const struct hxs_listener *listener,
+		    struct hxs_confirm_report *out, struct hxs_err *err);
+
 /* What hxs_confirm_due() found. */
 enum hxs_due {
 	HXS_DUE_NONE, /* nothing to be done, or somebody else does it */

@@ -1,4 +1,4 @@
-/* Putting back what nobody waits for any more. */
+/* What nobody waits for any more: is it right, or is it to be put back? */
 #include "base/clock.h"
 #include "store/lock.h"
 #include "verbs/confirm.h"
@@ -128,6 +128,112 @@ static int see_to_it(struct hxs_store *s, const struct hxs_restore_opts *opts,
 		     u.env, u.env);
 	return r;
 }
+
+/* ---- asking whether it is right ------------------------------------------ */
+
+#define BETWEEN 0.1 /* seconds between two looks at the record */
+
+struct asking {
+	struct hxs_store *store;
+	const struct hxs_listener *to;
+	const struct hxs_unconfirmed *u;
+	double look_at; /* in ticks */
+};
+
+static void pass_warning(const char *text, void *ctx)
+{
+	const struct hxs_listener *to = ((struct asking *)ctx)->to;
+
+	if (to && to->warning)
+		to->warning(text, to->ctx);
+}
+
+/* Asked while a health hook runs. */
+static bool ends_asking(void *ctx)
+{
+	HXS_AUTO_UNCONFIRMED struct hxs_unconfirmed now = HXS_UNCONFIRMED_INIT;
+	struct asking *a = ctx;
+
+	if (is_over(a->u) ||
+	    (a->to && a->to->cancelled && a->to->cancelled(a->to->ctx)))
+		return true;
+	if (hxs_clock_ticks() < a->look_at)
+		return false;
+	a->look_at = hxs_clock_ticks() + BETWEEN;
+	return hxs_unconfirmed_read(a->store, a->u->env, &now, NULL) <= 0 ||
+	       now.state != HXS_UNCONFIRMED_WAITING;
+}
+
+static bool is_healthy(struct asking *a, const struct hxs_config *config)
+{
+	const struct hxs_listener listener = { .warning = pass_warning,
+					       .cancelled = ends_asking,
+					       .ctx = a };
+	const struct hxs_relay relay = { .to = &listener };
+	const struct hxs_restore_opts opts = { .config = config,
+					       .env = a->u->env,
+					       .id = "" };
+	struct hxs_restore_report rep = { .files = 0 };
+	struct hxs_after said;
+	struct hxs_hooks h;
+
+	memset(&said, 0, sizeof(said));
+	memcpy(rep.reference, a->u->reference, sizeof(rep.reference));
+	hxs_restore_hooks_init(&h, a->store, &opts, &relay, &rep);
+	h.ended = true;
+	h.rollback_id = a->u->rollback_id;
+	hxs_hooks_after(&h, HXS_HEALTH, &said);
+	return said.checked && said.healthy;
+}
+
+/* Who decided it meanwhile left the record to us, its owner. */
+static int drop_settled(struct hxs_store *s, const char *env,
+			struct hxs_err *err)
+{
+	HXS_AUTO_UNCONFIRMED struct hxs_unconfirmed now = HXS_UNCONFIRMED_INIT;
+	int r = hxs_unconfirmed_read(s, env, &now, err);
+
+	if (r > 0 && (now.state == HXS_UNCONFIRMED_CONFIRMED ||
+		      now.state == HXS_UNCONFIRMED_TAKEN_BACK))
+		r = hxs_unconfirmed_drop(s, env, err);
+	return r < 0 ? r : 0;
+}
+
+int hxs_confirm_ask(struct hxs_store *s, const struct hxs_config *config,
+		    const char *env, const struct hxs_listener *listener,
+		    struct hxs_confirm_report *out, struct hxs_err *err)
+{
+	HXS_AUTO_UNCONFIRMED struct hxs_unconfirmed u = HXS_UNCONFIRMED_INIT;
+	struct asking a = { .store = s, .to = listener, .u = &u };
+	HXS_AUTO(lock) struct hxs_lock *own = NULL;
+	enum hxs_unconfirmed_state found;
+	int r, told = 0;
+
+	if (!knows(config, s, env) ||
+	    !hxs_hooks_any(hxs_config_env(config, env), HXS_HEALTH))
+		return 0;
+	r = hxs_unconfirmed_own(s, env, &own, err);
+	if (r == 0)
+		r = hxs_unconfirmed_read(s, env, &u, err);
+	if (r == -HXS_EBUSY || r == 0)
+		return 0; /* somebody waits for it, or there is none */
+	if (r < 0)
+		return r;
+	if (u.state == HXS_UNCONFIRMED_WAITING && !is_over(&u) &&
+	    is_healthy(&a, config))
+		told = hxs_unconfirmed_turn(s, env, u.rollback_id,
+					    1u << HXS_UNCONFIRMED_WAITING,
+					    HXS_UNCONFIRMED_CONFIRMED, &found,
+					    err);
+	r = drop_settled(s, env, told < 0 ? NULL : err);
+	if (told < 0 || r < 0)
+		return told < 0 ? told : r;
+	memcpy(out->reference, u.reference, sizeof(out->reference));
+	memcpy(out->rollback_id, u.rollback_id, sizeof(out->rollback_id));
+	return told;
+}
+
+/* ---- putting it back when it is time ------------------------------------- */
 
 int hxs_confirm_due(struct hxs_store *s, const struct hxs_config *config,
 		    const char *env, bool again,

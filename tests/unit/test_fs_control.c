@@ -18,7 +18,7 @@
 
 /* ---- parsing ------------------------------------------------------------- */
 
-/* "verb [name] {word}{word}!" for what was understood. */
+/* "verb [name] {word}{word}~seconds!" for what was understood. */
 static void show(const struct hxfs_command *c, char *to, size_t size)
 {
 	size_t i, n;
@@ -27,6 +27,8 @@ static void show(const struct hxfs_command *c, char *to, size_t size)
 			     c->name ? c->name : "");
 	for (i = 0; i < c->count && n < size; i++)
 		n += (size_t)snprintf(to + n, size - n, "{%s}", c->word[i]);
+	if (n < size && c->within)
+		n += (size_t)snprintf(to + n, size - n, "~%u", c->within);
 	if (n < size)
 		(void)snprintf(to + n, size - n, "%s", c->confirmed ? "!" : "");
 }
@@ -79,6 +81,26 @@ static const struct {
 	{ "rollback", ROOT, "-'rollback' wants an environment" },
 	{ "rollback CONFIRM_LIVE=YES", SNAP, "rollback []!" },
 	{ "rollback dev x", ROOT, "-'x' is one word too many" },
+	{ "rollback confirm-within=1m", ENV, "rollback []~60" },
+	{ "restore confirm-within=10m", ENV, "restore []~600" },
+	{ "restore confirm-within=10m", ROOT, "-wants a reference" },
+	{ "restore confirm-within=30d x/latest a CONFIRM_LIVE=YES", ROOT,
+	  "restore [x/latest]{a}~2592000!" },
+	{ "restore a confirm-within=90 b", SNAP,
+	  "-'confirm-within=90' has no duration" },
+	{ "restore confirm-within=", ENV, "-has no duration" },
+	{ "restore confirm-within=0s", ENV, "-has no duration" },
+	{ "restore confirm-within=31d", ENV, "-has no duration" },
+	{ "restore confirm-within=1m confirm-within=1m", ENV, "-twice" },
+	{ "restore a confirm-within", SNAP, "restore []{a}{confirm-within}" },
+	{ "create dev confirm-within=1m", ROOT, "-has no meaning" },
+	{ "confirm dev", ROOT, "confirm [dev]" },
+	{ "confirm", ROOT, "-'confirm' wants an environment" },
+	{ "confirm", ENV, "confirm []" },
+	{ "confirm", SNAP, "confirm []" },
+	{ "confirm dev", SNAP, "-is one word too many inside a snapshot" },
+	{ "confirm dev x", ROOT, "-'x' is one word too many" },
+	{ "confirm confirm-within=1m", ENV, "-has no meaning" },
 	{ "cancel", ROOT, "cancel []" },
 	{ "cancel", ENV, "cancel []" },
 	{ "cancel", SNAP, "cancel []" },

@@ -29,7 +29,7 @@ static char tree[TURNS][NAMES];
 
 static const char *id_of(int turn)
 {
-	static char id[TURNS][HXS_ID_LEN + 1];
+	static char id[TURNS][32];
 
 	(void)snprintf(id[turn], sizeof(id[turn]), "2026010%dT000000Z",
 		       turn + 1);
