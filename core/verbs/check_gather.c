@@ -204,7 +204,7 @@ static int see_drills(struct gather *g, struct hxs_check_env *e)
 {
 	HXS_AUTO_NAMES struct hxs_names ids = HXS_NAMES_INIT;
 	struct hxs_err why = HXS_ERR_INIT;
-	struct hxs_drill_report rep;
+	struct hxs_drill_report rep = { .id = "" };
 	size_t i;
 	int r;
 

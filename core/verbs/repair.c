@@ -257,6 +257,7 @@ int hxs_repair(struct hxs_store *s, enum hxs_kind kind, const char *env,
 	run.area = area;
 	(void)snprintf(run.tmp, sizeof(run.tmp), "%s", env);
 	r = run_all(&run, from, err);
+	hxs_repair_clear(&run);
 	release(&run);
 	return r;
 }

@@ -1,6 +1,6 @@
 /*
- * Directories of a snapshot that are missing. One is made open to its owner,
- * with all else it is to have, and gets its own mode and time when nothing
+ * Directories of a snapshot that are missing. One is made with all it is to
+ * have, but open to its owner, and gets its own mode and time when nothing
  * more is put into it.
  */
 #include "verbs/repair_parts.h"
@@ -10,11 +10,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int no_dir(int r, struct hxs_err *err)
 {
 	return hxs_err_errno(err, -r, "cannot open its directory");
+}
+
+void hxs_repair_clear(const struct hxs_repair_run *run)
+{
+	/* What cannot be removed is in the way of the next one, which says so. */
+	(void)hxs_io_remove_tree(run->area, run->tmp);
 }
 
 /* An fd or -errno. */
@@ -62,13 +69,32 @@ static int note_dir(struct hxs_repair_run *run, uint32_t entry)
 	return 0;
 }
 
+/* Make directory @node beside the snapshot, with all that it is to have. */
+static int make_aside(struct hxs_repair_run *run, const struct hxs_node *node,
+		      struct hxs_err *err)
+{
+	HXS_AUTO_CLOSE int fd = -1;
+	struct hxs_node open = *node;
+
+	hxs_repair_clear(run);
+	if (mkdirat(run->area, run->tmp, 0700) < 0)
+		return hxs_err_errno(err, errno, "cannot make its directory");
+	fd = hxs_io_open_dir(run->area, run->tmp);
+	if (fd < 0)
+		return no_dir(fd, err);
+	if (hxs_snapshot_is_foreign(run->snap)) /* nothing tells */
+		return fchmod(fd, 0755) < 0 ? no_dir(-errno, err) : 0;
+	/* Root may write to any. */
+	if (geteuid() != 0)
+		open.mode |= 0700;
+	return hxs_repair_set(fd, &open, err);
+}
+
 /* Make directory @node, whose parent is there. */
 static int make_dir(struct hxs_repair_run *run, const struct hxs_node *node,
 		    struct hxs_err *err)
 {
 	HXS_AUTO_CLOSE int parent = open_entry(run, node->parent);
-	HXS_AUTO_CLOSE int fd = -1;
-	struct hxs_node open = *node;
 	struct timespec times[2];
 	struct stat st;
 	int r;
@@ -78,25 +104,16 @@ static int make_dir(struct hxs_repair_run *run, const struct hxs_node *node,
 	r = note_dir(run, node->number);
 	if (r < 0)
 		return no_dir(r, err);
-	if (fstat(parent, &st) < 0 ||
-	    (mkdirat(parent, node->name, 0700) < 0 && errno != EEXIST))
-		return hxs_err_errno(err, errno, "cannot make its directory");
-	fd = hxs_io_open_dir(parent, node->name);
-	if (fd < 0)
-		return no_dir(fd, err);
-	if (hxs_snapshot_is_foreign(run->snap)) {
-		if (fchmod(fd, 0755) < 0) /* nothing tells */
-			return no_dir(-errno, err);
-	} else {
-		open.mode |= 0700;
-		r = hxs_repair_set(fd, &open, err);
-		if (r < 0)
-			return r;
-	}
+	r = make_aside(run, node, err);
+	if (r < 0)
+		return r;
+	if (fstat(parent, &st) < 0)
+		return no_dir(-errno, err);
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
-	if (futimens(parent, times) < 0 || fsync(parent) < 0)
-		return hxs_err_errno(err, errno, "cannot make it durable");
+	if (renameat(run->area, run->tmp, parent, node->name) < 0 ||
+	    futimens(parent, times) < 0 || fsync(parent) < 0)
+		return hxs_err_errno(err, errno, "cannot make its directory");
 	return 0;
 }
 

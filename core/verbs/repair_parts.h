@@ -76,6 +76,9 @@ int hxs_repair_make(struct hxs_repair_run *run, uint32_t entry,
 
 /* ---- repair_dirs.c ------------------------------------------------------- */
 
+/* Remove what lies in the area under our name, if anything does. */
+void hxs_repair_clear(const struct hxs_repair_run *run);
+
 /* A handle on directory @entry, made with those it is in where missing. */
 HXS_MUST_CHECK
 int hxs_repair_open_dir(struct hxs_repair_run *run, uint32_t entry,

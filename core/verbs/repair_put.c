@@ -149,19 +149,14 @@ static bool is_twin(const struct hxs_repair_run *run,
 	       fstat(run->area, &area) == 0 && area.st_dev == st->st_dev;
 }
 
-/* Hash @in, and give it another name in the area: 0 or what hindered it. */
-static int link_copy(const struct hxs_repair_run *run, int in,
-		     const struct hxs_node *node, bool *linked,
-		     struct hxs_err *err)
+/* Give @in, which was hashed, another name in the area, if that can be. */
+static bool link_copy(const struct hxs_repair_run *run, int in)
 {
 	char name[48];
-	int r;
 
-	r = take_over(run, in, -1, node->digest, node->size, err);
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", in);
-	*linked = r == 0 && linkat(AT_FDCWD, name, run->area, run->tmp,
-				   AT_SYMLINK_FOLLOW) == 0;
-	return r; /* what cannot be linked is copied */
+	return linkat(AT_FDCWD, name, run->area, run->tmp, AT_SYMLINK_FOLLOW) ==
+	       0;
 }
 
 static int copy(const struct hxs_repair_run *run, int in, int dir,
@@ -221,27 +216,29 @@ int hxs_repair_put(struct hxs_repair_run *run, struct hxs_repair_file *f,
 	HXS_AUTO_CLOSE int dir = -1;
 	HXS_AUTO_CLOSE int in = -1;
 	struct hxs_node node;
-	bool linked = false;
 	struct stat st;
+	bool twin;
 	int r;
 
 	hxs_index_get(hxs_snapshot_index(run->snap), f->entry, &node);
 	r = open_copy(run, f, &node, from, &in, &st, err);
 	if (r != 0)
 		return r;
-	(void)unlinkat(run->area, run->tmp, 0); /* of one that was killed */
-	if (is_twin(run, &node, from->twin, &st)) {
-		r = link_copy(run, in, &node, &linked, err);
+	twin = is_twin(run, &node, from->twin, &st);
+	if (twin) {
+		r = take_over(run, in, -1, node.digest, node.size, err);
 		if (r != 0)
 			return r;
 	}
 	dir = hxs_repair_open_dir(run, node.parent, err);
-	r = dir < 0 ? dir : 0;
-	if (r == 0 && !linked)
-		r = copy(run, in, dir, &node, err);
+	if (dir < 0)
+		return dir;
+	hxs_repair_clear(run); /* of one that was killed */
+	/* What cannot be linked is copied. */
+	r = twin && link_copy(run, in) ? 0 : copy(run, in, dir, &node, err);
 	if (r == 0)
 		r = place(run, &node, dir, err);
-	(void)unlinkat(run->area, run->tmp, 0); /* gone if it is placed */
+	hxs_repair_clear(run); /* gone if it is placed */
 	return r;
 }
 
@@ -282,7 +279,7 @@ static int make_link(struct hxs_repair_run *run, const struct hxs_node *node,
 	dir = hxs_repair_open_dir(run, node->parent, err);
 	if (dir < 0)
 		return dir;
-	(void)unlinkat(run->area, run->tmp, 0); /* of one that was killed */
+	hxs_repair_clear(run); /* of one that was killed */
 	if (symlinkat(node->target, run->area, run->tmp) < 0)
 		return no_write(-errno, err);
 	r = hxs_copy_link_attributes(run->area, run->tmp, &ts, node->xattrs,
@@ -291,7 +288,7 @@ static int make_link(struct hxs_repair_run *run, const struct hxs_node *node,
 		r = hxs_err_errno(err, -r, "cannot set its attributes");
 	else
 		r = place(run, node, dir, err);
-	(void)unlinkat(run->area, run->tmp, 0); /* gone if it is placed */
+	hxs_repair_clear(run); /* gone if it is placed */
 	return r;
 }
 

@@ -167,4 +167,45 @@ test_expect_success XATTR 'directories, links and attributes come back as they w
 	hxsnap -q repair dev/latest >out && test_same_tree old "$snap"
 '
 
+test_lazy_prereq PTRACE 'root that may trace a process' '
+	unshare -pf --mount-proc nthcall 1 kill true
+	[ $? -eq 137 ]'
+
+# damage: a file to be copied, one to be linked, a directory to be made.
+damage() {
+	fresh && flip_byte "$STORE/backups/dev/$e/events/big" 5 &&
+		rm -r "$STORE/backups/dev/$e/events/sub" &&
+		rm "$STORE/backups/dev/$b/events/twin" "$STORE/backups/dev/$c/events/twin" \
+			"$STORE/backups/dev/$e/events/twin"
+}
+
+# like ID: all but the times of directories is as it was.
+like() {
+	hxsnap -q verify "dev/$1" && for dir in keep "$STORE"; do
+		(cd "$dir/backups/dev/$1" && find . -printf "%P %y %m %U %G %l\n" | sort &&
+			find . -type f -printf "%P %T@\n" | sort) >"list-$(basename "$dir")" || return 1
+	done && test_cmp list-keep list-store
+}
+
+# Killed at each of its steps with HXS_CRASH=all, else at every fourth.
+test_expect_success PTRACE 'killed anywhere: what is there is old or right, and the next one ends it' '
+	rm -rf "$EVENTS/d" "$EVENTS/alone" && fresh && mkdir -m 750 "$EVENTS/sub" && echo s >"$EVENTS/sub/s" &&
+	e=$(hxsnap -q create dev) && hxsnap -q verify "dev/$e" && rm -rf keep &&
+	hxsnap -q create dev --full >out && cp -a "$STORE" keep && big=$STORE/backups/dev/$e/events/big &&
+	damage && cp "$big" damaged && n=1 && killed=0 && step=4 &&
+	{ [ "${HXS_CRASH:-}" != all ] || step=1; } &&
+	while :; do
+		damage || return 1
+		status=0
+		unshare -pf --mount-proc nthcall -m "$n" kill hxsnap -q repair "dev/$e" \
+			>out 2>err || status=$?
+		cmp -s "$big" damaged || cmp -s "$big" "$EVENTS/big" || return 1
+		[ "$status" -eq 137 ] || break
+		killed=$((killed + 1))
+		hxsnap -q repair "dev/$e" >out && like "$e" || return 1
+		find "$STORE/.hxsnap/repair" -type f >left && test_line_count 0 left || return 1
+		n=$((n + step))
+	done && echo "$killed kills" && [ "$status" -eq 200 ] && [ "$killed" -ge 6 ]
+'
+
 test_done
