@@ -65,7 +65,7 @@ static int still_runs(const struct said *said, pid_t pid, struct hxs_err *err)
 {
 	return hxs_err_set(err, HXS_EBUSY,
 			   "the program of event '%s' that a command left "
-			   "behind when it was killed still runs (process %ld)",
+			   "behind still runs (process %ld)",
 			   said->event, (long)pid);
 }
 
@@ -96,9 +96,8 @@ static int look_elsewhere(struct hxs_store *s, const struct said *said,
 		return 0;
 	return hxs_err_set(err, HXS_EBUSY,
 			   "the program of event '%s' that a command left "
-			   "behind when it was killed still runs, on another "
-			   "machine or in another container (process %ld "
-			   "there)",
+			   "behind still runs, on another machine or in "
+			   "another container (process %ld there)",
 			   said->event, (long)said->left.pid);
 }
 
