@@ -130,8 +130,8 @@ SUBMAKE = $(MAKE) --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all check lint format install uninstall clean bench demo help deps \
-	built fuzz crash deb do-all do-tests do-check do-lint do-bench do-demo \
-	do-fuzz do-crash objects
+	built fuzz crash boot-test deb do-all do-tests do-check do-lint do-bench do-demo \
+	do-fuzz do-crash do-boot-test objects
 
 all: ## build hxsnap and hxsnapfs into build/
 	@scripts/deps --check build
@@ -146,6 +146,12 @@ crash: ## kill, fail and cut the power of a restore at every call: hours
 	@scripts/deps build test
 	+@$(SUBMAKE) $(PARALLEL) do-tests
 	+@$(SUBMAKE) do-crash
+
+boot-test: ## start a machine, cut its power; nightly, since it takes long
+	@scripts/deps build test boot
+	+@$(SUBMAKE) $(PARALLEL) do-tests
+	+@$(SUBMAKE) deb >/dev/null
+	+@$(SUBMAKE) do-boot-test
 
 demo: ## show it at work on made-up data, in a minute
 	@scripts/deps build demo
@@ -212,7 +218,7 @@ deb: all ## build a Debian package into build/
 		scripts/deb '$(B)'
 
 deps: ## install every Debian package that any target needs (as root)
-	@scripts/deps build test demo bench lint
+	@scripts/deps build test demo bench lint boot
 
 clean: ## remove everything that was built
 	rm -rf $(foreach b,build $(B),$(b) $(b)-asan $(b)-tsan $(b)-fuzz $(b)-lint)
@@ -226,7 +232,7 @@ built:
 	+@$(SUBMAKE) -s do-all >&2
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
 		Makefile examples/hxsnap.mk
 
 # ---------------------------------------------------------------------------
@@ -243,6 +249,11 @@ do-check:
 do-crash:
 	@HXS_CRASH=all HXS_TEST_LIMIT=$${HXS_TEST_LIMIT:-86400} \
 		$(SUBMAKE) do-check T='$(or $(T),crash)'
+
+do-boot-test:
+	@HXS_BUILD='$(abspath $(B))' HXS_VERSION='$(VERSION)' \
+		prove --verbose --timer --exec 'timeout -k 20 14400' \
+		tests/boot/boot.sh
 
 do-demo:
 	@HXS_BUILD='$(abspath $(B))' tests/demo.sh

@@ -51,7 +51,7 @@ test_expect_success 'uninstall leaves no file of it' '
 
 test_expect_success 'help lists what one can ask for' '
 	make_here help >help &&
-	for t in all check crash lint fuzz format install uninstall clean bench \
+	for t in all check crash boot-test lint fuzz format install uninstall clean bench \
 		demo help backup restore; do
 		test_grep "^make $t " help || return 1
 	done
@@ -83,7 +83,7 @@ test_expect_success 'missing packages are named' '
 test_expect_success 'each package has a known group and a reason' '
 	grep -v "^#" "$HXS_SRC/scripts/packages" | grep . >list &&
 	test_must_fail grep -vE \
-		"^(build|test|demo|bench|lint)	[a-z0-9.+-]+	+[^ 	]" list
+		"^(build|test|demo|bench|lint|boot)	[a-z0-9.+-]+	+[^ 	]" list
 '
 
 test_done
