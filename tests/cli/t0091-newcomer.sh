@@ -8,7 +8,7 @@ test_description='the README: a newcomer types it on a machine that has nothing 
 # as they would be: the programs were compiled before, so that make finds
 # little to do; and no systemd runs in there, so that units are enabled
 # but not started. What the timers' services would run is then run here; that
-# systemd does it is for the boot test to show.
+# systemd does it is for `make boot-test` to show.
 
 [ -z "${HXS_SAN:-}" ] || skip_all "a package is made of a build without sanitizers"
 
