@@ -36,7 +36,7 @@ static int drop(struct hxs_postgres *c, uint32_t oid, const char *name,
 	(void)hxs_buf_printf(&what, "remove database '%s'", name);
 	r = hxs_postgres_do_buf(c, hxs_buf_str(&what), &sql, err);
 	if (r == 0)
-		r = hxs_postgres_end_connections(c, oid, name, err);
+		r = hxs_postgres_end_connections(c, oid, name, NULL, err);
 	if (r < 0)
 		return r;
 	hxs_buf_truncate(&sql, 0);

@@ -88,6 +88,31 @@ static int write_count(int dir, const char *schema, const char *name,
 	return r < 0 ? r : hxs_postgres_write(dir, file.data, &text);
 }
 
+/*
+ * A table that was truncated, or written anew, since the state was settled is
+ * empty in it, whatever was dumped. By now it is locked.
+ */
+static int check_files(struct hxs_postgres *c, const char *oids,
+		       struct hxs_err *err)
+{
+	HXS_AUTO_RESULT PGresult *res = NULL;
+	int r;
+
+	r = hxs_postgres_ask(c, "look at its tables",
+			     "SELECT nspname, relname " TABLES
+			     "AND c.oid = ANY ($1::oid[]) AND relkind = 'r' "
+			     "AND relfilenode <> pg_relation_filenode(c.oid) "
+			     "ORDER BY 1, 2",
+			     &oids, 1, &res, err);
+	if (r < 0 || c->pq->ntuples(res) == 0)
+		return r;
+	return hxs_err_set(err, HXS_EBUSY,
+			   "table '%s.%s' was truncated or written anew while "
+			   "it was captured",
+			   hxs_postgres_get(c, res, 0, 0),
+			   hxs_postgres_get(c, res, 0, 1));
+}
+
 int hxs_postgres_count(struct hxs_postgres *c,
 		       const struct hxs_postgres_toc *toc, int dir,
 		       struct hxs_err *err)
@@ -119,7 +144,7 @@ int hxs_postgres_count(struct hxs_postgres *c,
 					     "cannot note the rows of '%s.%s'",
 					     schema, name);
 	}
-	return r;
+	return r < 0 ? r : check_files(c, values[0], err);
 }
 
 /* ---- comparing --------------------------------------------------------- */

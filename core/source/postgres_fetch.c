@@ -2,7 +2,7 @@
  * Capturing: one transaction that only reads, whose state pg_dump's
  * connections share, and in which rows are counted.
  */
-#include "source/postgres.h"
+#include "source/postgres_mark.h"
 
 #include "base/io.h"
 
@@ -27,6 +27,7 @@ struct fetch {
 	struct hxs_postgres_run run;
 	struct hxs_postgres_about about;
 	struct hxs_postgres_toc toc;
+	PGresult *stamps; /* NULL: no mark is wanted */
 	char *snapshot;
 };
 
@@ -262,6 +263,8 @@ static int fetch(struct fetch *f, const struct hxs_postgres_dsn *dsn,
 	r = hxs_postgres_run_init(&f->run, f->sys, dsn, err);
 	if (r == 0)
 		r = hxs_postgres_open_own(&f->conn, f->sys, dsn, err);
+	if (r == 0 && f->sys->mark_out)
+		r = hxs_postgres_stamps(&f->conn, &f->stamps, err);
 	if (r == 0)
 		r = begin(f, err);
 	if (r == 0)
@@ -278,6 +281,9 @@ static int fetch(struct fetch *f, const struct hxs_postgres_dsn *dsn,
 		r = look_at_things(f, err);
 	if (r == 0)
 		r = hxs_postgres_count(&f->conn, &f->toc, f->dir, err);
+	if (r == 0 && f->stamps)
+		r = hxs_postgres_mark(&f->conn, &f->toc, f->about.whole,
+				      f->stamps, f->sys->mark_out, err);
 	if (r == 0)
 		r = hxs_postgres_about_write(&f->about, f->dir, err);
 	return r;
@@ -303,6 +309,8 @@ int hxs_postgres_fetch(struct hxs_system *sys, int dir, const char *path,
 	r = hxs_postgres_dsn_init(&dsn, sys->src, err);
 	if (r == 0)
 		r = fetch(&f, &dsn, err);
+	if (f.stamps)
+		f.conn.pq->clear(f.stamps);
 	hxs_postgres_close(&f.conn);
 	hxs_postgres_run_release(&f.run);
 	hxs_postgres_about_release(&f.about);

@@ -6,7 +6,7 @@
  * ends itself, and one that had begun is found and ended by whoever comes to
  * see what was done (postgres_part.c).
  */
-#include "source/postgres_part.h"
+#include "source/postgres_mark.h"
 
 #include "base/io.h"
 
@@ -138,10 +138,13 @@ static int run(struct hxs_postgres_load *l, const char *const scripts[3],
 	       struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf where = HXS_BUF_INIT;
+	HXS_AUTO_BUF struct hxs_buf printed = HXS_BUF_INIT;
 	const char *argv[] = {
 		"psql",
 		"-X",
 		"-q",
+		"-o", /* what statements give is of no interest */
+		"/dev/null",
 		"--no-password",
 		"-v",
 		"ON_ERROR_STOP=1",
@@ -163,7 +166,10 @@ static int run(struct hxs_postgres_load *l, const char *const scripts[3],
 	if (r < 0)
 		return hxs_err_errno(err, -r, "cannot run 'psql'");
 	argv[HXS_ARRAY_LEN(argv) - 2] = where.data;
-	return hxs_postgres_run(&l->run, argv, NULL, err);
+	r = hxs_postgres_run(&l->run, argv, &printed, err);
+	return r < 0 ? hxs_postgres_guard_fault(l, hxs_buf_str(&printed), r,
+						err)
+		     : 0;
 }
 
 int hxs_postgres_load(struct hxs_postgres_load *l, bool undo,
@@ -176,6 +182,7 @@ int hxs_postgres_load(struct hxs_postgres_load *l, bool undo,
 	const char *const scripts[] = { paths[0], paths[1], paths[2] };
 	int r;
 
+	l->guarded = !undo && l->sys->guarded;
 	script = make_file(l, paths[1]);
 	if (script < 0)
 		return hxs_err_errno(err, -script, "cannot write a script");

@@ -5,7 +5,7 @@
  * the same with what the rollback point has of the part, and removes the
  * marker.
  */
-#include "source/postgres_part.h"
+#include "source/postgres_mark.h"
 
 #include "base/clock.h"
 
@@ -19,6 +19,8 @@
 
 static void load_release(struct hxs_postgres_load *l)
 {
+	if (l->watched)
+		l->conn.pq->clear(l->watched);
 	hxs_postgres_close(&l->conn);
 	hxs_postgres_run_release(&l->run);
 	hxs_postgres_about_release(&l->about);
@@ -156,6 +158,8 @@ int hxs_postgres_part_swap(struct hxs_system *sys, int dir, const char *path,
 
 	sys->absent = 0; /* the old rows are there until the new ones are */
 	r = connect_to(&l, err);
+	if (r == 0 && sys->guarded && !sys->mark)
+		r = hxs_postgres_changed(sys, "", l.dsn.database, err);
 	if (r == 0)
 		r = look(&l, err);
 	return r < 0 ? r : hxs_postgres_load(&l, false, err);

@@ -45,6 +45,8 @@ struct hxs_postgres_load {
 	struct hxs_postgres_parts parts;
 	int dir; /* the snapshot's files */
 	const char *path;
+	bool guarded; /* what was changed meanwhile is not replaced */
+	PGresult *watched; /* the tables that are looked at for that */
 };
 
 /* Choose the entries of @l's dump that belong to its parts. */
@@ -60,6 +62,15 @@ int hxs_postgres_restore_chosen(struct hxs_postgres_run *run,
 				const struct hxs_postgres_toc *toc,
 				const char *path, const char *option,
 				const char *to, struct hxs_err *err);
+
+/*
+ * Ask what ends in @rest, of all that the parts are now: "inside" in it, with
+ * "classid" and "objid".
+ */
+HXS_MUST_CHECK
+int hxs_postgres_ask_inside(struct hxs_postgres_load *l, const char *what,
+			    const char *rest, const char *const *values,
+			    int count, PGresult **res, struct hxs_err *err);
 
 /*
  * Append the statements that remove what the parts are now. -HXS_EDENIED when

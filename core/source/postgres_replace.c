@@ -6,7 +6,7 @@
  * with it by itself is inside, and anything else that needs something inside
  * is a reason to refuse.
  */
-#include "source/postgres_part.h"
+#include "source/postgres_mark.h"
 
 #include <errno.h>
 #include <string.h>
@@ -86,8 +86,9 @@ static int put_inside(struct hxs_postgres_load *l, struct hxs_buf *sql)
 	return hxs_buf_status(sql);
 }
 
-static int ask(struct hxs_postgres_load *l, const char *what, const char *rest,
-	       PGresult **res, struct hxs_err *err)
+int hxs_postgres_ask_inside(struct hxs_postgres_load *l, const char *what,
+			    const char *rest, const char *const *values,
+			    int count, PGresult **res, struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf sql = HXS_BUF_INIT;
 
@@ -95,7 +96,14 @@ static int ask(struct hxs_postgres_load *l, const char *what, const char *rest,
 	(void)hxs_buf_puts(&sql, rest);
 	if (hxs_buf_status(&sql) < 0)
 		return no_memory(l, err);
-	return hxs_postgres_ask(&l->conn, what, sql.data, NULL, 0, res, err);
+	return hxs_postgres_ask(&l->conn, what, sql.data, values, count, res,
+				err);
+}
+
+static int ask(struct hxs_postgres_load *l, const char *what, const char *rest,
+	       PGresult **res, struct hxs_err *err)
+{
+	return hxs_postgres_ask_inside(l, what, rest, NULL, 0, res, err);
 }
 
 static int check_outside(struct hxs_postgres_load *l, struct hxs_err *err)
@@ -189,20 +197,26 @@ static void put_schemas(struct hxs_postgres_load *l, struct hxs_buf *out)
 int hxs_postgres_replace(struct hxs_postgres_load *l, struct hxs_buf *out,
 			 struct hxs_err *err)
 {
+	HXS_AUTO_BUF struct hxs_buf removals = HXS_BUF_INIT;
 	int r;
 
 	r = check_outside(l, err);
+	/* What is removed is known first: so all of it is looked at. */
+	if (r == 0)
+		r = put_removals(l, &removals, err);
 	if (r == 0)
 		r = put_locks(l, out, err);
+	if (r == 0)
+		r = hxs_postgres_put_guard(l, out, err);
 	/* Once more, now that nothing can come: 1/0 ends it all. */
 	(void)put_inside(l, out);
 	(void)hxs_buf_puts(out,
 			   "SELECT 1 / (CASE WHEN EXISTS (SELECT 1 " OUTSIDE
 			   ") THEN 0 ELSE 1 END);\n");
-	if (r == 0)
-		r = put_removals(l, out, err);
+	(void)hxs_buf_append(out, hxs_buf_str(&removals), removals.len);
 	put_schemas(l, out);
-	if (r == 0 && hxs_buf_status(out) < 0)
+	if (r == 0 &&
+	    (hxs_buf_status(out) < 0 || hxs_buf_status(&removals) < 0))
 		r = no_memory(l, err);
 	return r;
 }
@@ -213,6 +227,11 @@ int hxs_postgres_replace_rows(struct hxs_postgres_load *l, struct hxs_buf *out,
 	HXS_AUTO_RESULT PGresult *res = NULL;
 	int r, i;
 
+	r = l->guarded ? put_locks(l, out, err) : 0;
+	if (r == 0)
+		r = hxs_postgres_put_guard(l, out, err);
+	if (r < 0)
+		return r;
 	/* What is not there is told by the load itself. */
 	r = ask(l, "list its tables",
 		"SELECT quote_ident(nspname) || '.' || quote_ident(relname) "

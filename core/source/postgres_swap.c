@@ -8,6 +8,7 @@
  * from then on the new one, which takes everybody.
  */
 #include "source/postgres_swap.h"
+#include "source/postgres_mark.h"
 
 #include "base/clock.h"
 
@@ -98,26 +99,57 @@ static int end_each(struct hxs_postgres *c, const PGresult *res,
 	return 0;
 }
 
+/*
+ * A server sees to its own workers by itself. One that is only just beginning
+ * is not among the connections yet, but it holds a lock.
+ */
+static const char list_connections[] =
+	"SELECT pid, coalesce(usename, '') FROM pg_stat_activity "
+	"WHERE datid = $1::oid AND pid <> $2::int AND "
+	"coalesce(backend_type, '') NOT LIKE 'autovacuum%' "
+	"UNION SELECT l.pid, '' FROM pg_locks l WHERE locktype = 'object' AND "
+	"classid = 'pg_database'::regclass AND objid = $1::oid AND "
+	"mode = 'RowExclusiveLock' AND NOT EXISTS (SELECT 1 FROM "
+	"pg_stat_activity a WHERE a.pid = l.pid AND datid = $1::oid) "
+	"ORDER BY 2 DESC";
+
+/* The number of @own's connection, "0" if there is none. */
+static int own_number(struct hxs_postgres *own, char text[16],
+		      struct hxs_err *err)
+{
+	HXS_AUTO_RESULT PGresult *res = NULL;
+	int r = 0;
+
+	(void)snprintf(text, 16, "0");
+	if (own)
+		r = hxs_postgres_ask(own, "look at its connection",
+				     "SELECT pg_backend_pid()", NULL, 0, &res,
+				     err);
+	if (own && r == 0)
+		(void)snprintf(text, 16, "%s",
+			       hxs_postgres_get(own, res, 0, 0));
+	return r;
+}
+
 int hxs_postgres_end_connections(struct hxs_postgres *c, uint32_t oid,
-				 const char *name, struct hxs_err *err)
+				 const char *name, struct hxs_postgres *own,
+				 struct hxs_err *err)
 {
 	double end = hxs_clock_ticks() + END_SECONDS;
 	struct hxs_err why = HXS_ERR_INIT;
-	char text[16];
-	const char *values[] = { text };
+	char text[16], number[16];
+	const char *values[] = { text, number };
 	int r;
 
 	(void)snprintf(text, sizeof(text), "%" PRIu32, oid);
+	r = own_number(own, number, err);
+	if (r < 0)
+		return r;
 	for (;;) {
 		HXS_AUTO_RESULT PGresult *res = NULL;
 
-		/* A server sees to its own workers by itself. */
-		r = hxs_postgres_ask(
-			c, "list connections",
-			"SELECT pid, coalesce(usename, '') FROM "
-			"pg_stat_activity WHERE datid = $1::oid AND "
-			"coalesce(backend_type, '') NOT LIKE 'autovacuum%'",
-			values, 1, &res, err);
+		r = hxs_postgres_ask(c, "list connections", list_connections,
+				     values, 2, &res, err);
 		if (r < 0 || c->pq->ntuples(res) == 0)
 			return r;
 		r = end_each(c, res, name, &why);
@@ -245,7 +277,7 @@ int hxs_postgres_whole_intend(struct hxs_system *sys, struct hxs_err *err)
 	return 0;
 }
 
-static int exchange(struct hxs_postgres *c, struct hxs_err *err)
+static int prepare(struct hxs_postgres *c, struct hxs_err *err)
 {
 	const struct hxs_journal_system *rec = c->sys->rec;
 	struct hxs_postgres_places p = { .named = 0 };
@@ -263,36 +295,64 @@ static int exchange(struct hxs_postgres *c, struct hxs_err *err)
 	r = allow(c, rec->staged, false, err);
 	if (r == 0)
 		r = hxs_postgres_end_connections(c, rec->new_oid, rec->staged,
-						 err);
+						 NULL, err);
 	return r;
+}
+
+/*
+ * Refuse if the old one was changed since it was dumped, while @c sees to it
+ * that nobody gets in any more. That has to be asked from inside: the one
+ * connection that is left is ours, and ends before the names change.
+ */
+static int exchange_old(struct hxs_postgres *c, struct hxs_system *sys,
+			struct hxs_err *err)
+{
+	HXS_AUTO_POSTGRES struct hxs_postgres own = HXS_POSTGRES_INIT;
+	const struct hxs_journal_system *rec = sys->rec;
+	double since;
+	int r = 0;
+
+	own.deaf = true;
+	if (sys->guarded && !sys->mark)
+		return hxs_postgres_changed(sys, "", rec->name, err);
+	if (sys->guarded)
+		r = hxs_postgres_open(&own, sys, c->dsn, rec->name, err);
+	/* Once before anybody is disturbed: it is most likely then. */
+	if (r == 0 && sys->guarded)
+		r = hxs_postgres_check_mark(&own, err);
+	since = hxs_clock_ticks();
+	if (r == 0)
+		r = allow(c, rec->name, false, err);
+	if (r == 0 && sys->guarded)
+		r = hxs_postgres_end_connections(c, rec->old_oid, rec->name,
+						 &own, err);
+	if (r == 0 && sys->guarded)
+		r = hxs_postgres_check_mark(&own, err);
+	hxs_postgres_close(&own);
+	if (r == 0)
+		r = hxs_postgres_end_connections(c, rec->old_oid, rec->name,
+						 NULL, err);
+	if (r == 0)
+		r = rename_both(c, rec->kept, rec->staged, err);
+	if (r == 0)
+		sys->absent = hxs_clock_ticks() - since;
+	return r; /* after a failure back() follows, which lets them in again */
 }
 
 int hxs_postgres_whole_swap(struct hxs_system *sys, struct hxs_err *err)
 {
 	HXS_AUTO_POSTGRES_DSN struct hxs_postgres_dsn dsn = { .options = NULL };
 	HXS_AUTO_POSTGRES struct hxs_postgres c = HXS_POSTGRES_INIT;
-	const struct hxs_journal_system *rec = sys->rec;
-	double since;
 	int r;
 
 	sys->absent = 0;
 	r = hxs_postgres_swap_open(&c, sys, &dsn, err);
 	if (r == 0)
-		r = exchange(&c, err);
+		r = prepare(&c, err);
 	if (r < 0)
 		return r;
-	if (!rec->old_oid)
-		return rename_both(&c, NULL, rec->staged, err);
-	since = hxs_clock_ticks();
-	r = allow(&c, rec->name, false, err);
-	if (r == 0)
-		r = hxs_postgres_end_connections(&c, rec->old_oid, rec->name,
-						 err);
-	if (r == 0)
-		r = rename_both(&c, rec->kept, rec->staged, err);
-	if (r == 0)
-		sys->absent = hxs_clock_ticks() - since;
-	return r; /* after a failure back() follows, which lets them in again */
+	return sys->rec->old_oid ? exchange_old(&c, sys, err)
+				 : rename_both(&c, NULL, sys->rec->staged, err);
 }
 
 /* The new one has the name: away with it, and the old one gets it again. */
@@ -305,7 +365,7 @@ static int exchange_back(struct hxs_postgres *c, const char *from,
 	r = allow(c, rec->name, false, err);
 	if (r == 0)
 		r = hxs_postgres_end_connections(c, rec->new_oid, rec->name,
-						 err);
+						 NULL, err);
 	return r < 0 ? r : rename_both(c, rec->staged, from, err);
 }
 

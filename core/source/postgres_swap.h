@@ -22,12 +22,13 @@ int hxs_postgres_swap_open(struct hxs_postgres *c, struct hxs_system *sys,
 			   struct hxs_postgres_dsn *dsn, struct hxs_err *err);
 
 /*
- * End all connections to database @oid. -HXS_EBUSY when some are still there
- * after a while, naming a role.
+ * End all connections to database @oid, but for @own (may be NULL). -HXS_EBUSY
+ * when some are still there after a while, naming a role.
  */
 HXS_MUST_CHECK
 int hxs_postgres_end_connections(struct hxs_postgres *c, uint32_t oid,
-				 const char *name, struct hxs_err *err);
+				 const char *name, struct hxs_postgres *own,
+				 struct hxs_err *err);
 
 /* Take back what clean() put before the comment of what it kept. */
 HXS_MUST_CHECK

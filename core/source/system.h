@@ -48,6 +48,13 @@ struct hxs_system {
 	struct hxs_journal_system *rec; /* NULL while capturing */
 	uint64_t dropped; /* by stage(): records that lay after @until */
 	double absent; /* by swap(): seconds without a live state */
+	/*
+	 * By fetch(), unless it is NULL: a text, the caller's, by which swap()
+	 * tells a later state from the one that was captured; or nothing.
+	 */
+	char **mark_out;
+	const char *mark; /* such a text; NULL: there was nothing to capture */
+	bool guarded; /* by that swap() is to refuse a state that is later */
 };
 
 struct hxs_system_ops {
@@ -84,7 +91,11 @@ struct hxs_system_ops {
 	/* Fill in what can be told only when the live state is to change. */
 	int (*intend)(struct hxs_system *sys, struct hxs_err *err);
 
-	/* Make the staged state (files in @dir as for stage()) the live one. */
+	/*
+	 * Make the staged state (files in @dir as for stage()) the live one.
+	 * -HXS_EBUSY when @sys is guarded and its live state was changed; a
+	 * kind that cannot tell does not ask.
+	 */
 	int (*swap)(struct hxs_system *sys, int dir, const char *path,
 		    struct hxs_err *err);
 

@@ -48,6 +48,7 @@ static void describe(struct hxs_create *c, size_t number,
 		.id = c->staging.id,
 		.rollback_id = "",
 		.threads = c->opts->threads,
+		.mark_out = c->marks ? c->marks[number] : NULL,
 		.ears = { .warning = warn,
 			  .cancelled = is_over,
 			  .ctx = &c->cap },
@@ -64,6 +65,10 @@ static int fetch(struct hxs_create *c, size_t number, struct hxs_err *err)
 	int r;
 
 	describe(c, number, &sys);
+	if (sys.mark_out) { /* of an earlier attempt */
+		free(*sys.mark_out);
+		*sys.mark_out = NULL;
+	}
 	r = hxs_buf_printf(&path, "%s/%s/%s/%s/%s", sys.store,
 			   hxs_store_area(c->kind), sys.env, c->staging.name,
 			   name);

@@ -41,6 +41,8 @@ struct hxs_create {
 	const char *const *own;
 	/* By source: whether a system has to be captured. NULL: all. */
 	const bool *must;
+	/* By source: where a system's mark goes, or NULL. Or NULL. */
+	char **const *marks;
 	/* By source: why its databases are taken as mere bytes. Or NULL. */
 	char **raw;
 	size_t broken; /* the source with a database that cannot be copied */
@@ -115,6 +117,11 @@ struct hxs_rollback_wants {
 	 * with a warning, when it cannot be captured.
 	 */
 	const bool *must;
+	/*
+	 * Where the mark of one that is restored goes (source/system.h), NULL
+	 * when there is nothing to capture; NULL for one of no interest.
+	 */
+	char **const *marks;
 };
 
 /*

@@ -121,13 +121,16 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 	};
 	HXS_AUTO_FREE const char **own = NULL;
 	HXS_AUTO_FREE bool *must = NULL;
+	HXS_AUTO_FREE char ***marks = NULL;
 	struct hxs_rollback_wants wants = { .adopt = adopt };
 	size_t i;
 	int r;
 
 	wants.own = own = calloc(rs->env->source_count + 1, sizeof(*own));
 	wants.must = must = calloc(rs->env->source_count + 1, sizeof(*must));
-	if (!own || !must)
+	marks = calloc(rs->env->source_count + 1, sizeof(*marks));
+	wants.marks = marks;
+	if (!own || !must || !marks)
 		return hxs_err_errno(err, ENOMEM, "cannot restore '%s'",
 				     rs->env->name);
 	for (i = 0; i < rs->target_count; i++) {
@@ -137,8 +140,10 @@ static int make_rollback(struct hxs_restore *rs, bool *adopt,
 		if (t->contents)
 			own[t->number] = rs->journal->targets[i].stage;
 	}
-	for (i = 0; i < rs->system_count; i++)
+	for (i = 0; i < rs->system_count; i++) {
 		must[rs->systems[i].number] = true;
+		marks[rs->systems[i].number] = &rs->systems[i].mark;
+	}
 	r = hxs_create_rollback(rs->store, &opts, &wants, &rs->rollback, err);
 	return r < 0 ? r : 0;
 }

@@ -164,6 +164,7 @@ struct hxs_restore_system {
 	/* Only these, each a path below that; none: all of it. */
 	char **parts;
 	size_t part_count;
+	char *mark; /* of the state in the rollback point, or NULL */
 };
 
 /* One restore under way. */

@@ -143,6 +143,7 @@ void hxs_restore_systems_free(struct hxs_restore *rs)
 		for (k = 0; k < rs->systems[i].part_count; k++)
 			free(rs->systems[i].parts[k]);
 		free(rs->systems[i].parts);
+		free(rs->systems[i].mark);
 	}
 	free(rs->systems);
 	rs->systems = NULL;
@@ -322,6 +323,8 @@ int hxs_restore_systems_swap(struct hxs_restore *rs, double *absent,
 			return dir;
 		/* One that was not touched is not to get an older state. */
 		s->sys.rec->begun = true;
+		s->sys.mark = s->mark;
+		s->sys.guarded = !rs->opts->force;
 		r = hxs_journal_write(rs->store, rs->journal, err);
 		if (r == 0)
 			r = s->ops->swap(&s->sys, dir, hxs_buf_str(&path), err);
