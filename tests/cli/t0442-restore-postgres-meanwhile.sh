@@ -126,13 +126,13 @@ test_expect_success 'a part: the same' '
 	refused shop.note "sql \"TRUNCATE shop.note\"" "$@" &&
 	refused shop.more "sql \"CREATE TABLE shop.more (n int)\"" "$@" &&
 	pg_sql d "DROP TABLE shop.more" &&
-	refused shop.note "sql \"ALTER TABLE shop.note ADD COLUMN more int\"" "$@" &&
+	refused shop.note "sql \"ALTER TABLE shop.note ADD COLUMN extra int\"" "$@" &&
 	refused shop.item "sql \"DELETE FROM shop.item WHERE n = 8\"" database/schemas/shop/item &&
 	passes "sql \"INSERT INTO shop.note VALUES (2); INSERT INTO public.other VALUES (2)\"" \
 		database/schemas/shop/item &&
 	[ "$(pg_sql d "SELECT count(*) FROM shop.note")" = 1 ] &&
 	[ "$(pg_sql d "SELECT count(*) FROM public.other")" = 2 ] &&
-	pg_sql d "ALTER TABLE shop.note DROP COLUMN more"
+	pg_sql d "ALTER TABLE shop.note DROP COLUMN extra"
 '
 
 test_expect_success 'rows alone' '
