@@ -156,8 +156,10 @@ uint32_t hxs_postgres_get_oid(const struct hxs_postgres *c, const PGresult *res,
 HXS_MUST_CHECK
 int hxs_postgres_lock(struct hxs_postgres *c, struct hxs_err *err);
 
-/* A number that stands for store, environment and source. */
-int64_t hxs_postgres_key(const struct hxs_system *sys);
+/* A number that stands for store, environment, source and database. */
+HXS_MUST_CHECK
+int hxs_postgres_key(const struct hxs_postgres *c, int64_t *out,
+		     struct hxs_err *err);
 
 /* ---- postgres_name.c: names -------------------------------------------- */
 

@@ -48,13 +48,18 @@ static int drop(struct hxs_postgres *c, uint32_t oid, const char *name,
 /* ---- comments ---------------------------------------------------------- */
 
 static int put_word(const struct hxs_system *sys, const char *id,
-		    struct hxs_buf *out)
+		    struct hxs_buf *out, struct hxs_err *err)
 {
-	(void)hxs_buf_printf(out,
-			     "kept by hxsnap for rollback point %s of source "
-			     "'%s', environment '%s', store '%s'",
-			     id, sys->src->name, sys->env, sys->store);
-	return hxs_buf_status(out);
+	char identity[HXS_STORE_IDENTITY + 1];
+	int r = hxs_store_identity(sys->at, identity, err);
+
+	if (r < 0)
+		return r;
+	r = hxs_buf_printf(out,
+			   "kept by hxsnap for rollback point %s of source "
+			   "'%s', environment '%s', store '%s' (%s)",
+			   id, sys->src->name, sys->env, sys->store, identity);
+	return r < 0 ? hxs_err_errno(err, -r, "cannot look at a comment") : 0;
 }
 
 /* The comment of database @name; *@out stays empty if there is none. */
@@ -110,9 +115,9 @@ int hxs_postgres_forget_comment(struct hxs_postgres *c, const char *name,
 	const char *rest = NULL;
 	int r;
 
-	if (put_word(c->sys, c->sys->rollback_id, &word) < 0)
-		return hxs_err_errno(err, ENOMEM, "cannot read a comment");
-	r = read_comment(c, name, &comment, err);
+	r = put_word(c->sys, c->sys->rollback_id, &word, err);
+	if (r == 0)
+		r = read_comment(c, name, &comment, err);
 	if (r == 0 && comment.len)
 		rest = behind(comment.data, &word);
 	return rest ? write_comment(c, name, rest, err) : r;
@@ -125,12 +130,13 @@ static int keep(struct hxs_postgres *c, const char *name, struct hxs_err *err)
 	int r;
 
 	r = read_comment(c, name, &comment, err);
+	if (r == 0)
+		r = put_word(c->sys, c->sys->rollback_id, &word, err);
 	if (r < 0)
 		return r;
-	r = put_word(c->sys, c->sys->rollback_id, &word);
-	if (r == 0 && comment.len && behind(comment.data, &word))
+	if (comment.len && behind(comment.data, &word))
 		return 0; /* it was done */
-	if (r == 0 && comment.len)
+	if (comment.len)
 		r = hxs_buf_printf(&word, "\n%s", comment.data);
 	return r < 0 ? hxs_err_errno(err, -r, "cannot write a comment")
 		     : write_comment(c, name, hxs_buf_str(&word), err);
@@ -188,11 +194,14 @@ static int sweep_one(struct hxs_postgres *c, uint32_t oid, const char *name,
 	HXS_AUTO_BUF struct hxs_buf word = HXS_BUF_INIT;
 	const char *id = hxs_postgres_kept_id(name);
 	char expected[HXS_POSTGRES_NAME_MAX + 1];
+	int r;
 
 	if (!id || is_among(id, ids))
 		return 0;
-	if (put_word(c->sys, id, &word) < 0 ||
-	    hxs_postgres_kept_name(c->dsn->database, id, expected) < 0)
+	r = put_word(c->sys, id, &word, err);
+	if (r < 0)
+		return r;
+	if (hxs_postgres_kept_name(c->dsn->database, id, expected) < 0)
 		return hxs_err_errno(err, ENOMEM, "cannot look at '%s'", name);
 	if (!behind(comment, &word) || strcmp(expected, name) != 0)
 		return 0;

@@ -26,10 +26,13 @@ int hxs_postgres_lock(struct hxs_postgres *c, struct hxs_err *err)
 	double end = hxs_clock_ticks() + WAIT_SECONDS;
 	char text[24];
 	const char *values[] = { text };
+	int64_t key = 0;
 	int r;
 
-	(void)snprintf(text, sizeof(text), "%" PRId64,
-		       hxs_postgres_key(c->sys));
+	r = hxs_postgres_key(c, &key, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(text, sizeof(text), "%" PRId64, key);
 	for (;;) {
 		HXS_AUTO_RESULT PGresult *res = NULL;
 

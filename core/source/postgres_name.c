@@ -170,17 +170,25 @@ const char *hxs_postgres_kept_id(const char *name)
 
 /* ---- one at a time ----------------------------------------------------- */
 
-int64_t hxs_postgres_key(const struct hxs_system *sys)
+int hxs_postgres_key(const struct hxs_postgres *c, int64_t *out,
+		     struct hxs_err *err)
 {
+	const struct hxs_system *sys = c->sys;
+	char identity[HXS_STORE_IDENTITY + 1];
+	const char *const texts[] = { identity, sys->store, sys->env,
+				      sys->src->name, c->dsn->database };
 	struct hxs_hasher h;
 	struct hxs_digest d;
-	int64_t key;
+	size_t i;
+	int r;
 
+	r = hxs_store_identity(sys->at, identity, err);
+	if (r < 0)
+		return r;
 	hxs_hasher_init(&h);
-	hxs_hasher_update(&h, sys->store, strlen(sys->store) + 1);
-	hxs_hasher_update(&h, sys->env, strlen(sys->env) + 1);
-	hxs_hasher_update(&h, sys->src->name, strlen(sys->src->name) + 1);
+	for (i = 0; i < HXS_ARRAY_LEN(texts); i++)
+		hxs_hasher_update(&h, texts[i], strlen(texts[i]) + 1);
 	hxs_hasher_final(&h, &d);
-	memcpy(&key, d.b, sizeof(key));
-	return key;
+	memcpy(out, d.b, sizeof(*out));
+	return 0;
 }

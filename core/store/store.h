@@ -98,6 +98,16 @@ int hxs_store_resolve(const struct hxs_store *s, const struct hxs_ref *ref,
 		      char id[HXS_ID_LEN + 1], struct hxs_err *err);
 
 /*
+ * Random digits (.hxsnap/id) that stand for the store where others may have
+ * one at the same path; a copy of it has the same. They are made when they are
+ * first asked for. -HXS_ECORRUPT, -errno where nothing can be written.
+ */
+#define HXS_STORE_IDENTITY 32
+HXS_MUST_CHECK
+int hxs_store_identity(struct hxs_store *s, char out[HXS_STORE_IDENTITY + 1],
+		       struct hxs_err *err);
+
+/*
  * A mark (.hxsnap/xattrs) that some snapshot of the store holds extended
  * attributes: a mount that finds it answers requests for them. Never taken
  * back. 0 or -errno.

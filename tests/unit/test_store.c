@@ -247,6 +247,33 @@ static void test_resolve(void)
 	hxs_store_close(s);
 }
 
+static void test_identity(void)
+{
+	char one[HXS_STORE_IDENTITY + 1], two[sizeof(one)], other[sizeof(one)];
+	HXS_AUTO(store) struct hxs_store *s = NULL, *b = NULL;
+	struct hxs_err err = HXS_ERR_INIT;
+
+	is_int(hxs_store_init("named", false, NULL), 0, "a store");
+	is_int(hxs_store_init("named2", false, NULL), 0, "another");
+	s = open_store("named");
+	b = open_store("named2");
+	is_int(hxs_store_identity(s, one, &err), 0, "what it is called");
+	is_int((long)strlen(one), HXS_STORE_IDENTITY, "... of that length");
+	is_int(hxs_store_identity(s, two, &err), 0, "... and again");
+	is_str(two, one, "... is the same");
+	is_int(hxs_store_identity(b, other, &err), 0, "of another one");
+	ok(strcmp(one, other) != 0, "... it is another");
+	ok(unlink("named/.hxsnap/id") == 0, "set up");
+	scratch_file(here.fd, "named/.hxsnap/id", one);
+	is_int(hxs_store_identity(s, two, &err), -HXS_ECORRUPT,
+	       "one that was cut short");
+	ok(strstr(err.message, "/.hxsnap/id' is damaged") != NULL,
+	   "... is named");
+	ok(unlink("named/.hxsnap/id") == 0, "set up");
+	is_int(hxs_store_identity(s, two, &err), 0, "one that was removed");
+	ok(strcmp(one, two) != 0, "... is made anew");
+}
+
 static void test_make_dir(void)
 {
 	struct hxs_store *s = open_store("s");
@@ -283,6 +310,7 @@ int main(void)
 	fill();
 	test_lists();
 	test_resolve();
+	test_identity();
 	test_make_dir();
 	scratch_close(&here);
 	return tap_done();
