@@ -177,8 +177,9 @@ machine_on() {
 	qemu-system-x86_64 -accel "${HXS_BOOT_ACCEL:-tcg,thread=multi}" \
 		-smp 2 -m 512 -nodefaults -display none -no-reboot \
 		-kernel vmlinuz -initrd initrd -append "root=LABEL=system ro \
-			console=ttyS0 edd=off panic=-1 mitigations=off \
-			systemd.show_status=1 quiet hxs.do=$1 hxs.chance=${2:-0}" \
+			console=ttyS0 edd=off no_timer_check panic=-1 \
+			mitigations=off systemd.show_status=1 quiet \
+			hxs.do=$1 hxs.chance=${2:-0}" \
 		-rtc "base=$(date -u -d "@$((boot_began + machine_starts * 86400))" \
 			+%Y-%m-%dT%H:%M:%S)" \
 		-drive file=system.img,if=virtio,format=raw,cache=unsafe \

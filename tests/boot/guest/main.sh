@@ -178,8 +178,8 @@ loop() {
 
 # The mount of a unit, which is not to stay dead when its program dies.
 mount_unit() {
-	local unit=hxsnapfs@mnt-snapshots.service pid n=0
-	umount $mnt && systemctl start $unit && ls $mnt/live/latest/events || return
+	local unit=hxsnapfs@mnt-unit.service mnt=/mnt/unit pid n=0
+	mkdir $mnt && systemctl start $unit && ls $mnt/live || return
 	pid=$(property MainPID $unit)
 	kill -KILL "$pid"
 	until [ "$(property MainPID $unit)" != "$pid" ] &&
