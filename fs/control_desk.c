@@ -202,6 +202,9 @@ static void work(struct hxfs_control *c, struct hxfs_ticket *t,
 	hxfs_control_run(c, t, cmd, &o);
 	o.seconds = hxs_clock_ticks() - c->began;
 	cancelled = o.status == -ECANCELED;
+	lock(c);
+	o.began = c->now.progress.phase != NULL;
+	unlock(c);
 	hxfs_control_record(c, t, &o);
 	hxfs_control_show(c, t, &o);
 	hxfs_outcome_release(&o);

@@ -20,6 +20,7 @@ struct hxfs_outcome {
 	uint64_t faults; /* VERIFY */
 	struct hxs_after after; /* CREATE, RESTORE, ROLLBACK: its hooks */
 	bool cancelled; /* CANCEL: it was in time */
+	bool began; /* there was work; or it was refused before any */
 	int64_t confirm_until; /* it is to be confirmed; else 0 */
 	double seconds;
 	char *warning[HXFS_WARNINGS];
@@ -100,9 +101,9 @@ void hxfs_control_confirm(struct hxfs_control *c, struct hxfs_ticket *t,
 			  struct hxfs_outcome *out);
 
 /*
- * Put it in the audit log and the daemon's own, but for refusals and the like
- * that come faster than HXFS_LIMIT_RATE: these are counted, and told with the
- * next. What cannot be recorded is added to the warnings of @o.
+ * Put it in the audit log and the daemon's own, but for what did no work, or
+ * found all verified, and comes faster than HXFS_LIMIT_RATE: that is counted,
+ * and told with the next. What cannot be recorded is added to the warnings of @o.
  */
 void hxfs_control_record(struct hxfs_control *c, const struct hxfs_ticket *t,
 			 struct hxfs_outcome *o);

@@ -61,18 +61,12 @@ static void append_left_out(struct hxfs_control *c, struct hxfs_outcome *o)
 /* It changed nothing, and can be had as often as somebody wants. */
 static bool is_harmless(const struct hxfs_outcome *o)
 {
-	static const int refusals[] = { -HXS_EUSAGE, -HXS_ENOSUCH, -HXS_EDENIED,
-					-HXS_ECONFIRM, -HXS_EBUSY };
-	size_t i;
-
-	if (!o->command ||
-	    strcmp(o->command, hxfs_verb_name(HXFS_CANCEL)) == 0 ||
-	    strcmp(o->command, hxfs_verb_name(HXFS_VERIFY)) == 0)
-		return true;
-	for (i = 0; i < HXS_ARRAY_LEN(refusals); i++)
-		if (o->status == refusals[i])
-			return true;
-	return false;
+	if (o->status < 0)
+		return !o->began;
+	if (!o->command || o->result < 0)
+		return false;
+	return strcmp(o->command, hxfs_verb_name(HXFS_CANCEL)) == 0 ||
+	       strcmp(o->command, hxfs_verb_name(HXFS_VERIFY)) == 0;
 }
 
 /* What cannot be recorded is told, and was done all the same. */
