@@ -67,7 +67,7 @@ static int stat_top(struct hxfs *fs, uint32_t env, enum hxfs_patience patience,
 	r = hxfs_stat_env(fs, env, false, st);
 	if (r == 0)
 		r = hxfs_trail_backups(fs, env, &all, &count, &changes);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (count > FEW && patience == HXFS_NOW)
 		return -EAGAIN;
@@ -106,7 +106,7 @@ int hxfs_history_stat(struct hxfs *fs, uint64_t ino,
 	r = hxfs_place_find(fs->history->twigs, parent, false, &p);
 	if (r == 0)
 		r = hxfs_trail_enter(fs, &p, patience, &t, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	b = hxfs_trail_branch(t, ino);
 	if (b)
@@ -157,7 +157,7 @@ int hxfs_history_lookup(struct hxfs *fs, uint64_t dir, const char *name,
 	r = hxfs_place_find(fs->history->twigs, dir, false, &p);
 	if (r == 0)
 		r = hxfs_trail_enter(fs, &p, patience, &t, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	r = lookup_in(fs, dir, t, name, out);
 	hxfs_trail_leave(fs, t);
@@ -243,7 +243,7 @@ int hxfs_history_list(struct hxfs *fs, uint64_t dir, uint64_t from,
 	r = hxfs_place_find(fs->history->twigs, dir, true, &p);
 	if (r == 0)
 		r = hxfs_trail_enter(fs, &p, patience, &t, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!t->found && p.path.len > 0) {
 		r = t->fault ? t->fault : -ESTALE;
