@@ -76,7 +76,7 @@ test_expect_success 'show: one object with the keys of list and more' '
 test_expect_success 'verify: each fault, then the snapshot' '
 	echo x >"$EVENTS/c" && third=$(hxsnap -q create dev --full) &&
 	hxsnap --json verify "dev/$third" >out && test_line_count 1 out &&
-	keys out "bytes faults files foreign message passed reference seconds type" &&
+	keys out "bytes faults files foreign message passed recorded reference seconds type" &&
 	holds out ".type == \"snapshot\" and .passed and .faults == 0" &&
 	holds out ".message == null and (.foreign | not)" &&
 	flip_byte "$STORE/backups/dev/$third/events/a" 1 &&
