@@ -13,8 +13,8 @@ awk -v state="$state" 'BEGIN {
 	for (file = 0; file < 40; file++) {
 		name = sprintf("events/%03d.jsonl", file)
 		for (n = 0; n < 250; n++)
-			printf "{\"state\": \"%s\", \"seq\": %06d}\n",
-				state, file * 250 + n >name
+			printf "{\"state\": \"%s\", \"seq\": %d}\n",
+				state, 100000 + file * 250 + n >name
 		close(name)
 	}
 }'
