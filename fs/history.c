@@ -58,6 +58,7 @@ static int stat_top(struct hxfs *fs, uint32_t env, enum hxfs_patience patience,
 		    struct stat *st)
 {
 	HXS_AUTO_FREE struct hxfs_backup *all = NULL;
+	struct hxfs_gates gates = { .count = 0 };
 	struct hxfs_access access, other;
 	uint64_t changes;
 	struct stat one;
@@ -73,14 +74,17 @@ static int stat_top(struct hxfs *fs, uint32_t env, enum hxfs_patience patience,
 		return -EAGAIN;
 	access = (struct hxfs_access){ st->st_mode & 0777, st->st_uid,
 				       st->st_gid };
+	hxfs_gates_add(&gates, &access);
 	for (i = 0; i < count; i++) {
 		if (hxfs_stat_snapshot(fs, env, HXS_BACKUP, all[i].seconds,
 				       &one) < 0)
 			continue; /* it has gone, or shows nothing */
 		other = (struct hxfs_access){ one.st_mode & 0777, one.st_uid,
 					      one.st_gid };
+		hxfs_gates_add(&gates, &other);
 		hxfs_access_narrow(&access, &other);
 	}
+	hxfs_gates_narrow(&gates, &access);
 	st->st_ino = hxfs_number_env(env, HXFS_IS_HISTORY);
 	st->st_mode = S_IFDIR | (access.mode & 0555);
 	return 0;

@@ -15,6 +15,27 @@ struct hxfs_access {
 /* Take from @a what @other does not allow, to anybody. */
 void hxfs_access_narrow(struct hxfs_access *a, const struct hxfs_access *other);
 
+/*
+ * The directories on the way to a path that do not let everybody through. The
+ * kernel asks those on a way that is walked, but nothing of those above a
+ * directory that somebody is in already: so what is below allows no more than
+ * they do.
+ */
+#define HXFS_GATES_MAX 32u
+struct hxfs_gates {
+	struct hxfs_access gate[HXFS_GATES_MAX];
+	size_t count;
+};
+
+/* One more, of which only x counts; if they are too many nobody gets by. */
+void hxfs_gates_add(struct hxfs_gates *g, const struct hxfs_access *dir);
+
+/* Take from @a what is not for those who get by them all. */
+void hxfs_gates_narrow(const struct hxfs_gates *g, struct hxfs_access *a);
+
+/* What @node allows; what is no directory bars nobody's way. */
+struct hxfs_access hxfs_access_of(const struct hxs_node *node);
+
 /* A version of the path itself: an entry that is no directory. */
 struct hxfs_version {
 	int64_t seconds; /* the id under which it came up */
@@ -27,7 +48,8 @@ struct hxfs_branch {
 	uint64_t number;
 	char *name;
 	size_t len;
-	struct hxfs_access access; /* what all that were directories allow */
+	/* what all that were directories, and all above them, allow */
+	struct hxfs_access access;
 	struct timespec mtime; /* of the newest */
 	size_t last; /* which snapshot that was in; while walking */
 	bool dir; /* while walking: a file and a directory are two */
@@ -54,13 +76,15 @@ void hxfs_trail_free(struct hxfs_trail *t); /* takes NULL */
 HXS_AUTO_DEFINE(trail, struct hxfs_trail *, hxfs_trail_free)
 
 /*
- * Put the names in directory @dir of @idx into @t; @turn counts the backups.
+ * Put the names in directory @dir of @idx into @t; @turn counts the backups,
+ * @g are the gates down to @dir, which is one itself.
  * Names are in no order that hxfs_trail_branch() knows until they are put in
  * it, once, at the end.
  */
 HXS_MUST_CHECK
 int hxfs_trail_unite(struct hxfs_trail *t, const struct hxs_index *idx,
-		     const struct hxs_node *dir, size_t turn);
+		     const struct hxs_node *dir, const struct hxfs_gates *g,
+		     size_t turn);
 void hxfs_trail_order(struct hxfs_trail *t);
 
 /* One backup of an environment. */

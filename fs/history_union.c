@@ -37,8 +37,38 @@ void hxfs_access_narrow(struct hxfs_access *a, const struct hxfs_access *other)
 	a->mode &= user << 6 | group << 3 | others;
 }
 
-/* What is no directory bars nobody's way. */
-static struct hxfs_access access_of(const struct hxs_node *node)
+static bool same(const struct hxfs_access *a, const struct hxfs_access *b)
+{
+	return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
+}
+
+void hxfs_gates_add(struct hxfs_gates *g, const struct hxfs_access *dir)
+{
+	struct hxfs_access gate = { 0, dir->uid, dir->gid };
+	size_t i;
+
+	/* All three bits for whom it has x: none is taken from him. */
+	gate.mode = (dir->mode & 0111) * 7;
+	if (gate.mode == 0777)
+		return;
+	for (i = 0; i < g->count; i++)
+		if (same(&g->gate[i], &gate))
+			return;
+	if (g->count < HXFS_GATES_MAX)
+		g->gate[g->count++] = gate;
+	else
+		g->gate[0].mode = 0;
+}
+
+void hxfs_gates_narrow(const struct hxfs_gates *g, struct hxfs_access *a)
+{
+	size_t i;
+
+	for (i = 0; i < g->count; i++)
+		hxfs_access_narrow(a, &g->gate[i]);
+}
+
+struct hxfs_access hxfs_access_of(const struct hxs_node *node)
 {
 	struct hxfs_access a = { 0777, node->uid, node->gid };
 	struct hxs_xattr acl;
@@ -70,10 +100,19 @@ static int compare(const struct hxfs_branch *b, const struct hxs_node *node)
 	return x - y;
 }
 
-static void see_again(struct hxfs_branch *b, const struct hxs_node *node,
-		      size_t turn)
+static struct hxfs_access access_behind(const struct hxfs_gates *g,
+					const struct hxs_node *node)
 {
-	struct hxfs_access now = access_of(node);
+	struct hxfs_access a = hxfs_access_of(node);
+
+	hxfs_gates_narrow(g, &a);
+	return a;
+}
+
+static void see_again(struct hxfs_branch *b, const struct hxs_node *node,
+		      const struct hxfs_gates *g, size_t turn)
+{
+	struct hxfs_access now = access_behind(g, node);
 
 	hxfs_access_narrow(&now, &b->access);
 	b->access = now;
@@ -83,13 +122,14 @@ static void see_again(struct hxfs_branch *b, const struct hxs_node *node,
 
 /* Its name is NULL if there is no memory. */
 static struct hxfs_branch new_branch(struct hxfs_trail *t,
-				     const struct hxs_node *node, size_t turn)
+				     const struct hxs_node *node,
+				     const struct hxfs_gates *g, size_t turn)
 {
 	t->bytes += node->name_len + 1;
 	return (struct hxfs_branch){
 		.name = strdup(node->name),
 		.len = node->name_len,
-		.access = access_of(node),
+		.access = access_behind(g, node),
 		.mtime = node->mtime,
 		.last = turn,
 		.dir = S_ISDIR(node->mode),
@@ -98,7 +138,8 @@ static struct hxfs_branch new_branch(struct hxfs_trail *t,
 
 /* Look at the names that are known already; the others are counted. */
 static size_t see_known(struct hxfs_trail *t, const struct hxs_index *idx,
-			const struct hxs_node *dir, size_t turn)
+			const struct hxs_node *dir, const struct hxfs_gates *g,
+			size_t turn)
 {
 	size_t i = 0, fresh = 0;
 	struct hxs_node node;
@@ -112,7 +153,7 @@ static size_t see_known(struct hxfs_trail *t, const struct hxs_index *idx,
 		       (r = compare(&t->branch[i], &node)) < 0)
 			i++;
 		if (i < t->branch_count && r == 0)
-			see_again(&t->branch[i++], &node, turn);
+			see_again(&t->branch[i++], &node, g, turn);
 		else
 			fresh++;
 	}
@@ -139,7 +180,8 @@ static int make_room(struct hxfs_trail *t, size_t more)
 
 /* Put the @fresh names that are not known where they belong. */
 static int add_names(struct hxfs_trail *t, const struct hxs_index *idx,
-		     const struct hxs_node *dir, size_t fresh, size_t turn)
+		     const struct hxs_node *dir, const struct hxfs_gates *g,
+		     size_t fresh, size_t turn)
 {
 	size_t i = t->branch_count, to = i + fresh;
 	uint32_t j = dir->child_count;
@@ -159,7 +201,7 @@ static int add_names(struct hxfs_trail *t, const struct hxs_index *idx,
 			t->branch[--to] = t->branch[--i];
 			j--;
 		} else {
-			t->branch[--to] = new_branch(t, &node, turn);
+			t->branch[--to] = new_branch(t, &node, g, turn);
 			if (!t->branch[to].name)
 				r = -ENOMEM;
 			j--;
@@ -169,11 +211,12 @@ static int add_names(struct hxfs_trail *t, const struct hxs_index *idx,
 }
 
 int hxfs_trail_unite(struct hxfs_trail *t, const struct hxs_index *idx,
-		     const struct hxs_node *dir, size_t turn)
+		     const struct hxs_node *dir, const struct hxfs_gates *g,
+		     size_t turn)
 {
-	size_t fresh = see_known(t, idx, dir, turn);
+	size_t fresh = see_known(t, idx, dir, g, turn);
 
-	return fresh ? add_names(t, idx, dir, fresh, turn) : 0;
+	return fresh ? add_names(t, idx, dir, g, fresh, turn) : 0;
 }
 
 /* ---- in the end ---------------------------------------------------------- */

@@ -17,6 +17,7 @@
 struct walk {
 	struct hxfs *fs;
 	struct hxfs_trail *t;
+	uint32_t env;
 	const char *path;
 	size_t turn; /* which backup it is at */
 	size_t seen; /* how many could be looked into */
@@ -65,14 +66,61 @@ static int see_file(struct walk *w, const struct hxfs_slot *s,
 	return fresh ? add_version(w, s, node->number) : 0;
 }
 
+/* ---- the way there ------------------------------------------------------- */
+
+static void add_dir(struct hxfs_gates *g, const struct stat *st)
+{
+	struct hxfs_access a = { st->st_mode & 0777, st->st_uid, st->st_gid };
+
+	hxfs_gates_add(g, &a);
+}
+
+/* The store's own directories; -ESTALE if the backup is being removed. */
+static int add_store(struct walk *w, const struct hxfs_slot *s,
+		     struct hxfs_gates *g)
+{
+	struct stat st;
+	int r;
+
+	r = hxfs_stat_env(w->fs, w->env, false, &st);
+	if (r < 0)
+		return r;
+	add_dir(g, &st);
+	r = hxfs_stat_snapshot(w->fs, w->env, HXS_BACKUP, s->seconds, &st);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	add_dir(g, &st);
+	return 0;
+}
+
+/* Those of the snapshot: @dir and all above it. */
+static void add_above(const struct hxs_index *idx, const struct hxs_node *dir,
+		      struct hxfs_gates *g)
+{
+	struct hxs_node node = *dir;
+	struct hxfs_access a = hxfs_access_of(&node);
+
+	hxfs_gates_add(g, &a);
+	while (node.number != 0) {
+		hxs_index_get(idx, node.parent, &node);
+		a = hxfs_access_of(&node);
+		hxfs_gates_add(g, &a);
+	}
+}
+
 /* ---- the walk ------------------------------------------------------------ */
 
 static int see(struct walk *w, const struct hxfs_slot *s)
 {
 	const struct hxs_index *idx = hxs_snapshot_index(s->snap);
 	int64_t at = hxs_index_find(idx, w->path);
+	struct hxfs_gates gates = { .count = 0 };
 	struct hxs_node node;
+	int r;
 
+	r = add_store(w, s, &gates);
+	if (r < 0)
+		return r;
 	w->seen++;
 	if (at < 0) {
 		forget_file(w);
@@ -83,7 +131,8 @@ static int see(struct walk *w, const struct hxfs_slot *s)
 	if (!S_ISDIR(node.mode))
 		return see_file(w, s, &node);
 	forget_file(w);
-	return hxfs_trail_unite(w->t, idx, &node, w->turn);
+	add_above(idx, &node, &gates);
+	return hxfs_trail_unite(w->t, idx, &node, &gates, w->turn);
 }
 
 static bool is_gone(int r)
@@ -116,6 +165,8 @@ static int visit(struct walk *w, const struct hxfs_backup *b,
 	}
 	r = see(w, s);
 	hxfs_slots_leave(w->fs, s);
+	if (is_gone(r))
+		return 0;
 	return r < 0 ? hxs_err_errno(err, -r, "cannot look for '%s'", w->path)
 		     : 0;
 }
@@ -174,7 +225,9 @@ int hxfs_trail_make(struct hxfs *fs, uint32_t env, uint64_t number,
 {
 	HXS_AUTO_FREE struct hxfs_backup *all = NULL;
 	HXS_AUTO(trail) struct hxfs_trail *t = NULL;
-	struct walk w = { .fs = fs, .path = path, .why = HXS_ERR_INIT };
+	struct walk w = {
+		.fs = fs, .env = env, .path = path, .why = HXS_ERR_INIT
+	};
 	size_t count = 0;
 	int r;
 

@@ -8,12 +8,34 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+static double attr_timeout(uint64_t ino)
+{
+	struct hxfs_node node;
+
+	hxfs_number_decode(ino, &node);
+	switch (node.kind) {
+	case HXFS_IS_ENTRY:
+	case HXFS_IS_LINK:
+	case HXFS_IS_TEXT:
+		return HXFS_FOREVER;
+	case HXFS_IS_STATUS:
+	case HXFS_IS_METRICS:
+	case HXFS_IS_ENV_STATUS:
+	case HXFS_IS_SNAPSHOT_STATUS:
+	case HXFS_IS_CONTROL:
+	case HXFS_IS_TRAIL: /* who may must be who may now */
+		return 0;
+	default:
+		return HXFS_SOON;
+	}
+}
+
 static struct fuse_entry_param entry_of(const struct hxfs_found *f)
 {
 	struct fuse_entry_param e = {
 		.ino = f->ino,
 		.attr = f->st,
-		.attr_timeout = HXFS_SOON,
+		.attr_timeout = attr_timeout(f->ino) > 0 ? HXFS_SOON : 0,
 		.entry_timeout = HXFS_SOON,
 	};
 
@@ -83,27 +105,6 @@ static void op_forget_multi(fuse_req_t req, size_t count,
 }
 
 /* ---- attributes ---------------------------------------------------------- */
-
-static double attr_timeout(uint64_t ino)
-{
-	struct hxfs_node node;
-
-	hxfs_number_decode(ino, &node);
-	switch (node.kind) {
-	case HXFS_IS_ENTRY:
-	case HXFS_IS_LINK:
-	case HXFS_IS_TEXT:
-		return HXFS_FOREVER;
-	case HXFS_IS_STATUS:
-	case HXFS_IS_METRICS:
-	case HXFS_IS_ENV_STATUS:
-	case HXFS_IS_SNAPSHOT_STATUS:
-	case HXFS_IS_CONTROL:
-		return 0;
-	default:
-		return HXFS_SOON;
-	}
-}
 
 static int run_getattr(struct hxfs_call *c)
 {

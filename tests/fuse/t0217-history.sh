@@ -225,6 +225,43 @@ test_expect_success FUSE,SETPRIV 'nobody sees more than in the backups' '
 	chmod 755 "$STORE/backups/dev/$b" && test_poll 10 "as_nobody ls $H"
 '
 
+# Whoever is in a directory gets no further when those above it are closed.
+# held DIR CLOSE...: sit in .history/events/DIR/in, close, look for what comes.
+held() {
+	dir=$1
+	shift
+	rm -rf ready go && mkdir ready && chmod 777 ready || return 1
+	as_nobody sh -c "cd $H/events/$dir/in && : >$TRASH/ready/in && n=0 &&
+		until [ -e $TRASH/go ]; do
+			sleep 0.1
+			n=\$((n + 1)); [ \$n -lt 600 ] || exit 3
+		done
+		for id in \$(cat $TRASH/go); do cat f/\$id; done; ls f; ls" \
+		>got 2>err &
+	pid=$!
+	test_poll 20 "[ -e ready/in ]" && "$@" && echo new >"$EVENTS/$dir/in/f" &&
+		make && test_poll 10 "[ -e $H/events/$dir/in/f/$id ]" &&
+		made=yes || made=
+	echo "$id" >coming && mv coming go && test_exit 2 wait $pid &&
+		[ "$made" ] || return 1
+	grep -c denied err >count && [ "$(cat count)" -ge 2 ] &&
+	[ ! -s got ]
+}
+
+test_expect_success FUSE,SETPRIV 'nor does who was in before it was closed' '
+	umask 022 && chmod 755 "$TRASH" &&
+	mkdir -p "$EVENTS/q/in" "$EVENTS/r/in" && echo old >"$EVENTS/q/in/f" &&
+	make &&
+	mount_store mnt allow_other && test_when_finished "umount_store mnt" &&
+	H=$TRASH/mnt/dev/.history && as_nobody cat $H/events/q/in/f/$id >got &&
+	echo old >want && test_cmp want got &&
+	held q chmod 700 "$EVENTS/q" &&
+	test_must_fail as_nobody cat $H/events/q/in/f/$id &&
+	cat $H/events/q/in/f/$id &&
+	test_when_finished "chmod 755 $STORE/backups/dev" &&
+	held r chmod 700 "$STORE/backups/dev"
+'
+
 test_expect_success FUSE,XATTR 'extended attributes are those of the version' '
 	setfattr -n user.colour -v red "$EVENTS/f" && make && k=$id &&
 	setfattr -n user.colour -v blue "$EVENTS/f" && make && l=$id &&

@@ -466,6 +466,43 @@ static void test_access(void)
 	}
 }
 
+static void test_gates(void)
+{
+	static const struct {
+		const char *label;
+		struct hxfs_access gate, dir;
+		mode_t want;
+	} cases[] = {
+		{ "an open one", { 0711, 1, 2 }, { 0755, 3, 4 }, 0755 },
+		{ "for the owner", { 0700, 1, 2 }, { 0755, 1, 2 }, 0700 },
+		{ "for another", { 0700, 1, 2 }, { 0755, 3, 2 }, 0000 },
+		{ "for the group", { 0750, 1, 2 }, { 0755, 1, 2 }, 0750 },
+		{ "to be read", { 0744, 1, 2 }, { 0755, 1, 2 }, 0700 },
+		{ "of others' group", { 0701, 1, 2 }, { 0755, 1, 4 }, 0700 },
+	};
+	struct hxfs_gates g;
+	struct hxfs_access a;
+	size_t i;
+
+	for (i = 0; i < HXS_ARRAY_LEN(cases); i++) {
+		g.count = 0;
+		hxfs_gates_add(&g, &cases[i].gate);
+		a = cases[i].dir;
+		hxfs_gates_narrow(&g, &a);
+		is_int(a.mode, cases[i].want, "%s", cases[i].label);
+	}
+	g.count = 0;
+	for (i = 0; i < 2 * HXFS_GATES_MAX; i++) {
+		a = (struct hxfs_access){ 0750, (uid_t)(i + 1), 2 };
+		hxfs_gates_add(&g, &a);
+		hxfs_gates_add(&g, &a);
+	}
+	is_int((int)g.count, HXFS_GATES_MAX, "there are so many gates");
+	a = (struct hxfs_access){ 0755, 1, 2 };
+	hxfs_gates_narrow(&g, &a);
+	is_int(a.mode, 0, "nobody gets by more");
+}
+
 int main(void)
 {
 	unsigned seed = (unsigned)time(NULL);
@@ -482,6 +519,7 @@ int main(void)
 	is_int(hxs_store_open("store", &store, NULL), 0, "a store");
 	is_int(hxfs_new(store, &options, "/mnt", &fs, NULL), 0, "its tables");
 	test_access();
+	test_gates();
 	test_remembered(fs);
 	fs->budget = 1; /* only the last two stay loaded */
 	for (round = 0; round < 5; round++) {
