@@ -32,6 +32,11 @@ struct hxs_restore_opts {
 	 */
 	const struct hxs_until *until;
 	bool force; /* although processes use a target */
+	/*
+	 * The live state is to be given up, whatever comes to it meanwhile:
+	 * databases that are written to are not refused for that.
+	 */
+	bool discards;
 	bool confirmed; /* needed where the environment says confirm */
 	/*
 	 * Seconds in which it is to be confirmed: what there was is put back

@@ -76,6 +76,8 @@ static int restore_old(struct hxs_store *s, const struct hxs_restore_opts *of,
 		.kind = HXS_ROLLBACK,
 		.id = u->rollback_id,
 		.force = u->force,
+		/* Whoever uses what was restored does not get to keep it. */
+		.discards = true,
 		.confirmed = true, /* when it was agreed to put it back */
 		.threads = of->threads,
 		.tool_version = of->tool_version,

@@ -324,7 +324,7 @@ int hxs_restore_systems_swap(struct hxs_restore *rs, double *absent,
 		/* One that was not touched is not to get an older state. */
 		s->sys.rec->begun = true;
 		s->sys.mark = s->mark;
-		s->sys.guarded = !rs->opts->force;
+		s->sys.guarded = !rs->opts->force && !rs->opts->discards;
 		r = hxs_journal_write(rs->store, rs->journal, err);
 		if (r == 0)
 			r = s->ops->swap(&s->sys, dir, hxs_buf_str(&path), err);

@@ -189,6 +189,21 @@ test_expect_success 'with --force it is restored, and what was written is kept a
 	pg_super postgres "ALTER DATABASE \"$kept\" ALLOW_CONNECTIONS false"
 '
 
+# Nobody writes the first time: that is the restore. The second is its undoing.
+test_expect_success 'what was not confirmed is taken back, although somebody writes' '
+	for what in database database/schemas/shop; do
+		prepare && rm -f once wrote && meanwhile "[ -e \"$TRASH/once\" ] || { : >\"$TRASH/once\"; exit 0; }
+			sql \"INSERT INTO shop.item VALUES (77, NULL)\"; : >\"$TRASH/wrote\"" &&
+		{ test_exit 1 hxsnap -q restore "dev/$id" $what --confirm-within 1s 2>err || {
+			cat err said
+			return 1
+		}; } && test_grep "the old state is back" err &&
+		test_path_is_file wrote && meanwhile && no_remains &&
+		[ "$(pg_sql d "SELECT count(*) FROM shop.item WHERE word = \$\$live\$\$")" = 50 ] &&
+		[ "$(pg_sql d "SELECT count(*) FROM shop.item")" = 50 ] || return 1
+	done
+'
+
 # What nobody would miss. There is an older transaction all the time, which has
 # a number, in another database.
 test_expect_success 'nothing else refuses one' '
