@@ -49,6 +49,19 @@ static void look_after_signalled(struct hxfs_mount *m)
 	(void)pthread_mutex_unlock(&m->calls_lock);
 }
 
+/*
+ * A walk over all backups. They take turns, or they would take every worker
+ * and fill the queue; each does its own work.
+ */
+static bool takes_turns(const struct hxfs_call *c)
+{
+	struct hxfs_node node;
+
+	hxfs_number_decode(c->ino, &node);
+	return c->patience == HXFS_HASH &&
+	       (node.kind == HXFS_IS_HISTORY || node.kind == HXFS_IS_TRAIL);
+}
+
 /* Whether everybody who waits for call @ctx was interrupted, and long ago. */
 static bool is_unwanted(void *ctx)
 {
@@ -60,7 +73,7 @@ static bool is_unwanted(void *ctx)
 		return false;
 	look_after_signalled(c->m);
 	(void)pthread_mutex_lock(&c->m->calls_lock);
-	for (l = c; l && !wanted; l = l->follower) {
+	for (l = c; l && !wanted; l = takes_turns(c) ? NULL : l->follower) {
 		wanted = !atomic_load(&l->answered);
 		then = atomic_load(&l->interrupted);
 		last = then > last ? then : last;
@@ -202,12 +215,17 @@ static void interrupted(fuse_req_t req HXS_UNUSED, void *data)
 
 static void run_deferred(void *arg);
 
+#define WALKS 2u /* at once */
+
 /* Calls with one key wait for the same thing: an index, a file's hash. */
 static uint64_t key_of(const struct hxfs_call *c)
 {
 	struct hxfs_node node;
 
 	hxfs_number_decode(c->ino, &node);
+	if (takes_turns(c))
+		return hxfs_number_env((uint32_t)(c->ino % WALKS),
+				       HXFS_IS_HISTORY);
 	if (c->patience == HXFS_LOAD &&
 	    (node.kind == HXFS_IS_SNAPSHOT || node.kind == HXFS_IS_ENTRY) &&
 	    !(c->name && strcmp(c->name, ".status") == 0))
@@ -233,14 +251,17 @@ static struct hxfs_call *find_leader(const struct hxfs_call *c)
 static void place(struct hxfs_call *c)
 {
 	struct hxfs_mount *m = c->m;
-	struct hxfs_call *leader;
+	struct hxfs_call *leader, **at;
 
 	c->key = key_of(c);
 	(void)pthread_mutex_lock(&m->calls_lock);
 	leader = find_leader(c);
 	if (leader) {
-		c->follower = leader->follower;
-		leader->follower = c;
+		at = &leader->follower;
+		while (takes_turns(c) && *at)
+			at = &(*at)->follower;
+		c->follower = *at;
+		*at = c;
 	} else {
 		c->leads = true;
 	}
@@ -268,16 +289,16 @@ static void settle(struct hxfs_call *c, int r)
 
 /*
  * Nobody gets behind @c any more; returns those who are. The first of them
- * leads the others if @c @gave_up.
+ * leads the others if @c did not do their work: @pass.
  */
-static struct hxfs_call *stop_leading(struct hxfs_call *c, bool gave_up)
+static struct hxfs_call *stop_leading(struct hxfs_call *c, bool pass)
 {
 	struct hxfs_call *behind;
 
 	(void)pthread_mutex_lock(&c->m->calls_lock);
 	c->leads = false;
 	behind = HXS_STEAL(c->follower);
-	if (behind && gave_up)
+	if (behind && pass)
 		behind->leads = true;
 	(void)pthread_mutex_unlock(&c->m->calls_lock);
 	return behind;
@@ -290,19 +311,19 @@ static struct hxfs_call *stop_leading(struct hxfs_call *c, bool gave_up)
 static void run_deferred(void *arg)
 {
 	struct hxfs_call *c = arg, *behind, *next;
-	bool gave_up;
+	bool pass;
 	int r;
 
 	do {
-		r = c->run(c);
-		gave_up = r == -ECANCELED;
-		behind = stop_leading(c, gave_up);
+		r = is_unwanted(c) ? -ECANCELED : c->run(c);
+		pass = r == -ECANCELED || takes_turns(c);
+		behind = stop_leading(c, pass);
 		settle(c, r);
 		c = behind;
-	} while (c && gave_up);
+	} while (c && pass);
 	for (; c; c = next) {
 		next = HXS_STEAL(c->follower);
-		r = c->run(c);
+		r = is_unwanted(c) ? -ECANCELED : c->run(c);
 		settle(c, r);
 	}
 }
