@@ -1,7 +1,11 @@
 /*
  * All processes are looked at again and again until none is left. As long as
  * one of a group lives, its number is no other's: so what was known for ours
- * once stays ours.
+ * once stays ours. Nor does a group ever change its session: the number of one
+ * in another session is another's by now.
+ *
+ * One pass may miss what was begun during it by one that ended meanwhile; so
+ * there have to be two that find nothing.
  */
 #include "base/proc_left.h"
 
@@ -21,13 +25,14 @@
 
 #define END_SECONDS 20 /* for it to end in */
 #define POLL_MS 10
+#define PASSES 2 /* that find nothing */
 #define STAT_MAX 2048
 #define ENVIRON_MAX (8u << 20)
 
 /* ---- one process ------------------------------------------------------- */
 
 struct process {
-	pid_t pid, group;
+	pid_t pid, group, session;
 	uint64_t start;
 	bool ended; /* and not waited for by who started it */
 };
@@ -48,8 +53,8 @@ static int look(const char *pid, struct process *out)
 	HXS_AUTO_CLOSE int fd = open_of(pid, "stat");
 	char text[STAT_MAX], state;
 	const char *p;
+	int group, session, threads;
 	ssize_t n;
-	int group;
 
 	n = fd < 0 ? fd : hxs_io_read_full(fd, text, sizeof(text) - 1);
 	if (n == -ENOENT || n == -ESRCH)
@@ -60,13 +65,15 @@ static int look(const char *pid, struct process *out)
 	p = strrchr(text, ')'); /* the name before it may hold anything */
 	if (!p ||
 	    sscanf(p + 1,
-		   " %c %*d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		   "%*s %*s %*s %*s %*s %" SCNu64,
-		   &state, &group, &out->start) != 3)
+		   " %c %*d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %*s %*s %d %*s %" SCNu64,
+		   &state, &group, &session, &threads, &out->start) != 5)
 		return -EPROTO;
 	out->pid = (pid_t)strtol(pid, NULL, 10);
 	out->group = group;
-	out->ended = state == 'Z' || state == 'X';
+	out->session = session;
+	/* Where its first thread alone has, it has not. */
+	out->ended = state == 'X' || (state == 'Z' && threads <= 1);
 	return 1;
 }
 
@@ -103,28 +110,53 @@ static int was_given(const char *pid, const char *const *env)
 struct scan {
 	const struct hxs_proc_left *left;
 	pid_t group; /* 0: to be found */
+	struct process first; /* which tells what it is; pid 0: none */
 	pid_t alive; /* one of it that has not ended; 0: there is none */
+	bool seen; /* there is one of it, ended or not */
 	bool leader; /* the one that was started is among them */
 	bool ours; /* known for it, now or before */
 	bool another; /* its number is somebody else's now */
-	bool unknown; /* one of the group does not tell whose it is */
 };
 
 static int see_member(struct scan *s, const char *name, const struct process *p)
 {
 	int r;
 
+	s->seen = true;
+	if (p->group == s->group && p->session != s->left->session)
+		s->another = true;
 	if (p->pid == s->left->pid) {
-		s->another = p->start != s->left->start;
+		s->another = s->another || p->start != s->left->start;
 		s->ours = s->ours || !s->another;
 		s->leader = !p->ended;
 	}
-	if (p->ended)
+	if (p->ended || s->another)
 		return 0;
 	s->alive = p->pid;
 	r = s->ours ? 0 : was_given(name, s->left->env);
 	s->ours = s->ours || r > 0;
-	s->unknown = s->unknown || r < 0;
+	return r == -ENOMEM ? r : 0;
+}
+
+/*
+ * Its number is not known. It began before all that it has started, and is in
+ * the session of who started it, as it leads a group and so cannot leave that. A
+ * service that it started does, and is none of it.
+ */
+static int see_any(struct scan *s, const char *name, const struct process *p)
+{
+	const struct process *first = &s->first;
+	int r;
+
+	if (p->ended || p->session != s->left->session ||
+	    p->start < s->left->start || p->group <= 1 || p->group == getpgrp())
+		return 0;
+	if (first->pid && (first->start < p->start ||
+			   (first->start == p->start && first->pid < p->pid)))
+		return 0;
+	r = was_given(name, s->left->env);
+	if (r > 0)
+		s->first = *p;
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -137,47 +169,64 @@ static int see(const char *name, unsigned char type HXS_UNUSED, void *ctx)
 	if (name[strspn(name, "0123456789")])
 		return 0; /* no process */
 	r = look(name, &p);
+	if (r == -EPERM || r == -EACCES || r == -EPROTO) {
+		/* Others' may be hidden from us. It may be another's, too. */
+		if (s->left->pid && strtol(name, NULL, 10) == s->left->pid)
+			s->alive = s->left->pid;
+		return 0;
+	}
 	if (r <= 0)
 		return r;
-	if (s->group)
-		return p.group == s->group || p.pid == s->group
-			       ? see_member(s, name, &p)
-			       : 0;
-	if (p.ended || p.start < s->left->start || p.group == getpgrp() ||
-	    p.pid == getpid())
-		return 0;
-	r = was_given(name, s->left->env);
-	if (r > 0) {
-		s->group = p.group;
-		s->alive = p.pid;
-		s->ours = true;
-	}
-	return r == -ENOMEM ? r : 0;
+	if (!s->group)
+		return see_any(s, name, &p);
+	return p.group == s->group || p.pid == s->group
+		       ? see_member(s, name, &p)
+		       : 0;
 }
 
 static int look_around(struct scan *s)
 {
 	HXS_AUTO_CLOSE int proc = -1;
+	int r;
 
-	s->alive = 0;
-	s->leader = s->another = s->unknown = false;
+	s->first.pid = s->alive = 0;
+	s->seen = s->leader = s->another = false;
 	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return proc < 0 ? -errno : hxs_io_list(proc, see, s);
+	r = proc < 0 ? -errno : hxs_io_list(proc, see, s);
+	if (r == 0 && s->first.pid) {
+		s->group = s->first.group;
+		s->alive = s->first.pid;
+		s->seen = s->ours = true;
+	}
+	return r;
+}
+
+/* Whether there is one of the group that cannot be seen. */
+static bool is_hidden(const struct scan *s)
+{
+	return s->group > 1 && !s->seen &&
+	       (kill(-s->group, 0) == 0 || errno == EPERM);
 }
 
 int hxs_proc_left_end(const struct hxs_proc_left *left, pid_t *still)
 {
 	double end = hxs_clock_ticks() + END_SECONDS;
 	struct scan s = { .left = left, .group = left->pid };
-	int r;
+	int r, nothing = 0;
 
 	for (;;) {
 		r = look_around(&s);
 		if (r < 0)
 			return r;
-		if (!s.alive || s.another || (!s.ours && !s.unknown))
+		if (s.another)
 			return 0;
-		*still = s.alive;
+		if (!s.alive && !is_hidden(&s)) {
+			if (++nothing == PASSES)
+				return 0;
+			continue;
+		}
+		nothing = 0;
+		*still = s.alive ? s.alive : s.group;
 		/* We may be a part of it: then it is up to who runs us. */
 		if (s.group == getpgrp() || hxs_clock_ticks() > end)
 			return -HXS_EBUSY;

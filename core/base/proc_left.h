@@ -6,7 +6,9 @@
  * when it was killed. A number alone names no process: it may be another's by
  * now. So it goes by the time at which the process was started, too; and
  * where that one has ended, and others of its process group have not, by what
- * they were given as environment.
+ * they were given as environment. Of the group, if there is none of whom that
+ * can be told, it is only told from another by its session: as long as it
+ * lasts, what it is stays open.
  *
  * What has left the group, as a service does that the program started, is
  * none of it. Nor can be seen what runs on another machine, or out of this
@@ -18,6 +20,7 @@
 #include <sys/types.h>
 
 struct hxs_proc_left {
+	pid_t session; /* that of who started it, and its own */
 	pid_t pid; /* which leads its group; 0: that is not known, */
 	uint64_t start; /* ... and it was not started before this */
 	/* "NAME=value", NULL-terminated: what all of it was given. */

@@ -49,13 +49,15 @@ struct said {
 /* Whether it says anything. A machine that crashed may have left anything. */
 static bool parse(char *text, struct said *out)
 {
-	int pid, at = 0;
+	int pid, session, at = 0;
 
 	text[strcspn(text, "\n")] = '\0';
-	if (sscanf(text, "hxsnap-running 1 %15s %d %" SCNu64 " %79s %n",
-		   out->event, &pid, &out->left.start, out->place, &at) != 4 ||
+	if (sscanf(text, "hxsnap-running 2 %15s %d %d %" SCNu64 " %79s %n",
+		   out->event, &pid, &session, &out->left.start, out->place,
+		   &at) != 5 ||
 	    !at || pid < 0 || pid == 1)
 		return false;
+	out->left.session = session;
 	out->left.pid = pid;
 	out->input = text + at;
 	return true;
@@ -141,8 +143,10 @@ static int write_line(struct hxs_running *r, pid_t pid, uint64_t start)
 	int e;
 
 	e = hxs_buf_printf(&line,
-			   "hxsnap-running 1 %s %010ld %020" PRIu64 " %s %s\n",
-			   r->event, (long)pid, start, r->place, r->input);
+			   "hxsnap-running 2 %s %010ld %010ld %020" PRIu64
+			   " %s %s\n",
+			   r->event, (long)pid, (long)getsid(0), start,
+			   r->place, r->input);
 	if (e == 0)
 		e = hxs_io_pwrite_full(r->fd, line.data, line.len, 0);
 	if (e == 0 && ftruncate(r->fd, (off_t)line.len) < 0)

@@ -6,9 +6,9 @@
  * as it does. It may go on when the process that started it was killed; who
  * comes next ends it before anything else is run for that source.
  *
- * One line "hxsnap-running 1 EVENT PID START PLACE INPUT": what it was started
- * for, as what and when and where (base/proc_left.h; PID 0: it was about to
- * be), and the path in the store of what it reads from, or "-".
+ * One line "hxsnap-running 2 EVENT PID SESSION START PLACE INPUT": what it was
+ * started for, as what and when and where (base/proc_left.h; PID 0: it was
+ * about to be), and the path in the store of what it reads from, or "-".
  *
  * It need not outlast a crash of the machine, which ends the program, and is
  * not made durable. It is written before there is a number to write, and in

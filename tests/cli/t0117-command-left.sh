@@ -132,6 +132,13 @@ test_expect_success 'a service that it started is no part of it, and goes on' '
 	kill "$(cat daemon)"
 '
 
+test_expect_success 'nor is it when the program was not noted yet, and has ended' '
+	anew && cat serve endless >acts/restore &&
+	begin hxsnap restore "dev/$id" && test_poll 30 "[ -s daemon ]" &&
+	kill_it && end_group && number_is 0000000000 && hxsnap recover &&
+	old_again && ! gone "$(cat daemon)" && kill "$(cat daemon)"
+'
+
 test_expect_success 'what has its number by now is let alone' '
 	killed && end_group && sh -c ". ./serve" &&
 	test_poll 30 "[ -s daemon ]" && number_is "$(cat daemon)" &&

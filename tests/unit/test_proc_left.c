@@ -67,7 +67,7 @@ static struct hxs_proc *begin(pid_t *inner)
 
 static void test_end(void)
 {
-	struct hxs_proc_left left = { .env = ours };
+	struct hxs_proc_left left = { .env = ours, .session = getsid(0) };
 	pid_t inner, still = 0;
 	struct hxs_proc *p = begin(&inner);
 	uint64_t start;
@@ -89,7 +89,7 @@ static void test_end(void)
 /* The one that was started has ended, and is not waited for yet, or is. */
 static void test_rest(bool waited)
 {
-	struct hxs_proc_left left = { .env = waited ? others : ours };
+	struct hxs_proc_left left = { .env = ours, .session = getsid(0) };
 	pid_t inner, still = 0;
 	struct hxs_proc *p = begin(&inner);
 	int ws;
@@ -102,19 +102,92 @@ static void test_rest(bool waited)
 	if (waited)
 		(void)waitpid(left.pid, &ws, 0);
 	if (waited) {
+		left.session++;
 		is_int(hxs_proc_left_end(&left, &still), 0, "another's?");
-		ok(lives(inner), "what says so of itself goes on");
-		left.env = ours;
+		ok(lives(inner), "what is in another session goes on");
+		left.session--;
 	}
 	is_int(hxs_proc_left_end(&left, &still), 0, "the rest is ended");
 	ok(!lives(inner), "waited for: %s", waited ? "yes" : "no");
 	hxs_proc_free(p);
 }
 
+/* What does not tell whose it is, and may be of it, is waited for. */
+static void test_stranger(void)
+{
+	struct hxs_proc_left left = { .env = others, .session = getsid(0) };
+	pid_t inner, ender, still = 0;
+	struct hxs_proc *p = begin(&inner);
+	int ws;
+
+	left.pid = hxs_proc_pid(p);
+	is_int(hxs_proc_left_start(left.pid, &left.start), 0, "begun");
+	(void)kill(left.pid, SIGKILL);
+	(void)waitpid(left.pid, &ws, 0);
+	ender = fork();
+	if (ender == 0) {
+		(void)poll(NULL, 0, 200);
+		_exit(kill(inner, SIGKILL) < 0);
+	}
+	is_int(hxs_proc_left_end(&left, &still), 0, "it may be of it");
+	ok(!lives(inner), "and has ended");
+	ok(waitpid(ender, &ws, 0) == ender && ws == 0, "by itself");
+	hxs_proc_free(p);
+}
+
+/* One that starts a service in a session of its own, *@service. */
+static struct hxs_proc *begin_service(pid_t *service)
+{
+	static const char script[] =
+		"setsid sh -c 'echo $$ >own.new; mv own.new own; "
+		"exec tail -f /dev/null' & wait";
+	static const char *const argv[] = { "sh", "-c", script, NULL };
+	const struct hxs_proc_opts opts = { .argv = argv, .env = given };
+	struct hxs_err err = HXS_ERR_INIT;
+	struct hxs_proc *p = NULL;
+	long n = 0;
+	FILE *f = NULL;
+	int i;
+
+	if (hxs_proc_start(&opts, false, &p, &err) < 0) {
+		ok(false, "begun: %s", err.message);
+		exit(1);
+	}
+	for (i = 0; i < 6000 && !f; i++) {
+		f = fopen("own", "re");
+		if (!f)
+			(void)poll(NULL, 0, 10);
+	}
+	ok(f && fscanf(f, "%ld", &n) == 1 && n > 1, "a service has begun");
+	if (f)
+		(void)fclose(f);
+	*service = (pid_t)n;
+	return p;
+}
+
+/* Its number is not known, and there is a service that it started. */
+static void test_service(void)
+{
+	struct hxs_proc_left left = { .env = ours, .session = getsid(0) };
+	pid_t service, still = 0;
+	struct hxs_proc *p;
+
+	is_int(hxs_proc_left_start(0, &left.start), 0, "the time");
+	p = begin_service(&service);
+	is_int(hxs_proc_left_end(&left, &still), 0, "it is found");
+	ok(!lives(hxs_proc_pid(p)), "and ended");
+	ok(lives(service), "and its service is not");
+	is_int(hxs_proc_left_end(&left, &still), 0, "nor when it has ended");
+	ok(lives(service), "but goes on");
+	if (service > 1)
+		(void)kill(service, SIGKILL);
+	hxs_proc_free(p);
+}
+
 /* Its number is not known. */
 static void test_unknown(void)
 {
-	struct hxs_proc_left left = { .env = ours };
+	struct hxs_proc_left left = { .env = ours, .session = getsid(0) };
 	pid_t inner, still = 0;
 	struct hxs_proc *p;
 
@@ -134,7 +207,9 @@ static void test_unknown(void)
 
 static void test_self(void)
 {
-	struct hxs_proc_left left = { .env = ours, .pid = getpgrp() };
+	struct hxs_proc_left left = { .env = ours,
+				      .pid = getpgrp(),
+				      .session = getsid(0) };
 	pid_t still = 0;
 
 	is_int(hxs_proc_left_start(left.pid, &left.start), 0, "our own group");
@@ -164,7 +239,9 @@ int main(void)
 	test_end();
 	test_rest(false);
 	test_rest(true);
+	test_stranger();
 	test_unknown();
+	test_service();
 	test_self();
 	test_place();
 	scratch_close(&here);
