@@ -79,10 +79,13 @@ test_expect_success MANDOC,FUSE,XATTR 'hxsnapfs.8' '
 	run_example hxsnapfs.8-2 && jq -e .ok out &&
 	hxsnap --json list dev --rollbacks >after &&
 	test_line_count "$(($(wc -l <before) + 2))" after &&
+	{ run_example hxsnapfs.8-4 || :; } && test_grep "^> 2" out &&
+	umount snapshots && # what was read stays at hand
+	hxsnapfs "$STORE" snapshots -o "config=$HXSNAP_CONFIG,xattr=on" &&
 	flip_byte "$STORE/backups/dev/$(readlink snapshots/dev/latest)/events/a.json" 0 &&
 	test_must_fail cat snapshots/dev/latest/events/a.json &&
 	run_example hxsnapfs.8-3 && test_grep user.hxsnap.fault out &&
-	test_path_is_missing hxsnapfs.8-4
+	test_path_is_missing hxsnapfs.8-5
 '
 
 test_expect_success MANDOC 'hxsnap.json.5' '
