@@ -89,8 +89,10 @@ static int write_count(int dir, const char *schema, const char *name,
 }
 
 /*
- * A table that was truncated, or written anew, since the state was settled is
- * empty in it, whatever was dumped. By now it is locked.
+ * A table that was truncated, or written anew by ALTER TABLE, since the state
+ * was settled is empty in it, whatever it held then: @oids are those that are.
+ * VACUUM FULL and CLUSTER give it another file, too, with all its rows, each as
+ * old as it was. By now it is locked.
  */
 static int check_files(struct hxs_postgres *c, const char *oids,
 		       struct hxs_err *err)
@@ -118,8 +120,9 @@ int hxs_postgres_count(struct hxs_postgres *c,
 		       struct hxs_err *err)
 {
 	HXS_AUTO_BUF struct hxs_buf oids = HXS_BUF_INIT;
+	HXS_AUTO_BUF struct hxs_buf empty = HXS_BUF_INIT;
 	HXS_AUTO_RESULT PGresult *res = NULL;
-	const char *values[1], *schema, *name;
+	const char *values[1], *schema, *name, *comma = "{";
 	uint64_t rows = 0;
 	int r, i, n;
 
@@ -128,7 +131,7 @@ int hxs_postgres_count(struct hxs_postgres *c,
 		return hxs_err_errno(err, -r, "cannot count rows");
 	values[0] = hxs_buf_str(&oids);
 	r = hxs_postgres_ask(c, "list its tables",
-			     "SELECT nspname, relname " TABLES
+			     "SELECT nspname, relname, c.oid " TABLES
 			     "AND c.oid = ANY ($1::oid[]) ORDER BY 1, 2",
 			     values, 1, &res, err);
 	n = r < 0 ? 0 : c->pq->ntuples(res);
@@ -143,8 +146,17 @@ int hxs_postgres_count(struct hxs_postgres *c,
 			return hxs_err_errno(err, -r,
 					     "cannot note the rows of '%s.%s'",
 					     schema, name);
+		if (rows)
+			continue;
+		(void)hxs_buf_printf(&empty, "%s%s", comma,
+				     hxs_postgres_get(c, res, i, 2));
+		comma = ",";
 	}
-	return r < 0 ? r : check_files(c, values[0], err);
+	if (r < 0 || *comma == '{')
+		return r;
+	if (hxs_buf_puts(&empty, "}") < 0)
+		return hxs_err_errno(err, ENOMEM, "cannot count rows");
+	return check_files(c, empty.data, err);
 }
 
 /* ---- comparing --------------------------------------------------------- */

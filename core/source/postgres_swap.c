@@ -100,13 +100,16 @@ static int end_each(struct hxs_postgres *c, const PGresult *res,
 }
 
 /*
- * A server sees to its own workers by itself. One that is only just beginning
- * is not among the connections yet, but it holds a lock.
+ * A server sees to its own workers by itself: to whom it does not tell what
+ * somebody else's connection is, it still tells that these have no role. One
+ * that is only just beginning is not among the connections yet, but it holds a
+ * lock.
  */
 static const char list_connections[] =
 	"SELECT pid, coalesce(usename, '') FROM pg_stat_activity "
 	"WHERE datid = $1::oid AND pid <> $2::int AND "
-	"coalesce(backend_type, '') NOT LIKE 'autovacuum%' "
+	"coalesce(backend_type, '') NOT LIKE 'autovacuum%' AND "
+	"(backend_type IS NOT NULL OR usesysid IS NOT NULL) "
 	"UNION SELECT l.pid, '' FROM pg_locks l WHERE locktype = 'object' AND "
 	"classid = 'pg_database'::regclass AND objid = $1::oid AND "
 	"mode = 'RowExclusiveLock' AND NOT EXISTS (SELECT 1 FROM "
