@@ -44,8 +44,9 @@ static int remove_leftover(int dirfd, const char *tmp)
 	HXS_AUTO_CLOSE int fd = -1;
 	int r;
 
+	/* For writing, though nothing is written: NFS locks nothing else. */
 	fd = openat(dirfd, tmp,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd >= 0) {

@@ -91,9 +91,15 @@ static int look_here(struct said *said, const char *const *given,
 static int look_elsewhere(struct hxs_store *s, const struct said *said,
 			  struct hxs_err *err)
 {
+	/* NFS locks what is open for writing only. */
 	HXS_AUTO_CLOSE int fd =
-		hxs_io_open_regular(hxs_store_fd(s), said->input, NULL);
+		hxs_io_open_beneath(hxs_store_fd(s), said->input,
+				    O_RDWR | O_NONBLOCK | O_NOFOLLOW |
+					    O_CLOEXEC,
+				    0);
 
+	if (fd == -EACCES)
+		fd = hxs_io_open_regular(hxs_store_fd(s), said->input, NULL);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 		return 0;
 	return hxs_err_set(err, HXS_EBUSY,
