@@ -243,7 +243,7 @@ done
 test_expect_success FUSE "links come and go beside foreign files, indexes are dropped (${how:-default})" '
 	fresh && few && mount_store mnt $how && HXSNAPFS= &&
 	test_when_finished "umount_store mnt" &&
-	{ (while :; do ls mnt/crowd/*/crowd >/dev/null; done) & } && pusher=$! &&
+	{ (trap exit TERM; while :; do ls mnt/crowd/*/crowd >/dev/null; done) & } && pusher=$! &&
 	test_when_finished "kill $pusher; wait $pusher 2>/dev/null; :" &&
 	race links.py "$STORE/backups/dev/$FAR/events" $FAR
 '
