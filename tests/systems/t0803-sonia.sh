@@ -16,7 +16,8 @@ gateway() {
 		journal=said.$(date +%s%N)
 		gateway.py port "$journal" "$2" gateway.json 2>gateway.err &
 		gateway=$!
-		test_poll 20 '[ -s "$journal" ]' && URL=http://127.0.0.1:$(cat port) &&
+		test_poll 20 '[ -s "$journal" ] && [ -s port ]' &&
+			URL=http://127.0.0.1:$(cat port) &&
 			test_poll 20 'curl -fsS "$URL/health"'
 		;;
 	quiet) kill -USR1 "$gateway" && gateway_at_rest ;;
