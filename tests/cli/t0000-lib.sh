@@ -183,7 +183,8 @@ test_expect_success SANITIZER 'a sanitizer report from any process is seen' '
 	cat >leak.c <<-\END &&
 	#include <pthread.h>
 	int x;
-	static void *f(void *a) { x++; return a; }
+	/* often, as one race alone may be missed */
+	static void *f(void *a) { for (int i = 0; i < 10000; i++) x++; return a; }
 	int main(int argc, char **argv)
 	{
 		pthread_t t;
